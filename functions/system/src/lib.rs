@@ -1,0 +1,69 @@
+//! Whether it runs, and the answer to every path that no other function has.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use shared::answer::Answer;
+use shared::app::Function;
+use shared::auth::Known;
+use shared::http::Routes;
+use shared::problem::Problem;
+use shared::store::{Store, Table};
+
+pub const FUNCTION: Function = Function { name: "system", tables: &[Table::Users], routes };
+
+fn routes() -> Routes {
+    Routes::default()
+        .get("/health", health)
+        .get("/health/ready", ready)
+        .get("/health/ping", ping)
+        .get("/status", status)
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Checks>,
+}
+
+#[derive(Serialize)]
+struct Checks {
+    dynamodb: &'static str,
+}
+
+impl Health {
+    fn new(status: &'static str, checks: Option<Checks>) -> Self {
+        Self { status, version: env!("CARGO_PKG_VERSION"), checks }
+    }
+}
+
+/// `GET /health`: the process runs. No credential is looked at here and below, so that a probe
+/// stands for what it probes alone.
+async fn health() -> Result<Answer, Problem> {
+    Answer::ok(&Health::new("ok", None))
+}
+
+/// `GET /health/ready`: the storage answers too.
+async fn ready(store: Store) -> Result<Response, Problem> {
+    if store.is_ready().await {
+        return Ok(Answer::ok(&Health::new("ok", Some(Checks { dynamodb: "ok" })))?.into_response());
+    }
+    let health = Health::new("unavailable", Some(Checks { dynamodb: "unavailable" }));
+    Ok((StatusCode::SERVICE_UNAVAILABLE, Answer::ok(&health)?).into_response())
+}
+
+/// `GET /health/ping`
+async fn ping() -> Result<Answer, Problem> {
+    Answer::ok(&"pong")
+}
+
+/// `GET /status`
+async fn status(_: Known) -> Result<Answer, Problem> {
+    #[derive(Serialize)]
+    struct Status {
+        status: &'static str,
+    }
+    Answer::ok(&Status { status: "ok" })
+}

@@ -1,0 +1,102 @@
+//! From the bytes of a request to a validated value.
+
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, Method, header};
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::fields::{Errors, Fields, Members, Object, Params, Wrong};
+use crate::json::Node;
+use crate::problem::Problem;
+use crate::store::IdempotencyKey;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const MOST_BYTES: usize = 5 * 1024 * 1024;
+/// How much of a body that is too large is still read, so that its sender gets to see the answer.
+const MOST_DRAINED_BYTES: usize = 64 * 1024 * 1024;
+
+/// A JSON body as it was sent, and the key that came with it.
+pub struct Body {
+    bytes: Bytes,
+    idempotency_key: Option<String>,
+    method: Method,
+    path: String,
+}
+
+impl Body {
+    pub fn node(&self) -> Result<Node<'_>, Problem> {
+        Node::parse(&self.bytes).map_err(|_| Problem::MALFORMED_JSON)
+    }
+
+    /// Reads the body as one object: its value, or every wrong field in it.
+    pub fn read<T>(
+        &self,
+        members: Members,
+        read: impl for<'f, 'n> FnOnce(&mut Object<'f, 'n>) -> Option<T>,
+    ) -> Result<T, Problem> {
+        Ok(Fields::read(&self.node()?, members, read)?)
+    }
+
+    /// What the caller's key stands for, where one was sent.
+    pub fn key(&self, caller: &Caller) -> Option<IdempotencyKey> {
+        let key = self.idempotency_key.as_deref()?;
+        let location = caller.location_id().map(|id| id.to_string()).unwrap_or_default();
+        let scope = [&caller.identity(), &location, self.method.as_str(), &self.path];
+        Some(IdempotencyKey::new(&scope, key, &self.bytes))
+    }
+}
+
+impl FromRequest<App> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        Params::parse(parts.uri.query(), &[]).finish()?;
+        let idempotency_key = idempotency_key(&parts.headers)?;
+        let bytes = read_all(body).await?;
+        if !is_json(&parts.headers, &parts.method) {
+            return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let path = parts.uri.path().to_owned();
+        Ok(Self { bytes, idempotency_key, method: parts.method, path })
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    const FORM: Wrong = Wrong::invalid("Send one key of 1 to 255 visible ASCII characters.");
+    let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = sent.next() else { return Ok(None) };
+    let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    match key.to_str().ok().filter(visible) {
+        Some(key) if sent.next().is_none() => Ok(Some(key.to_owned())),
+        _ => Err(Errors::of_header("Idempotency-Key", FORM).into()),
+    }
+}
+
+async fn read_all(body: axum::body::Body) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut total) = (BytesMut::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::MALFORMED_JSON)?;
+        total += chunk.len();
+        if total <= MOST_BYTES {
+            bytes.extend_from_slice(&chunk);
+        } else if total > MOST_DRAINED_BYTES {
+            break;
+        } else {
+            bytes = BytesMut::new();
+        }
+    }
+    if total > MOST_BYTES { Err(Problem::PAYLOAD_TOO_LARGE) } else { Ok(bytes.freeze()) }
+}
+
+/// The type without its parameters, in any case.
+fn is_json(headers: &HeaderMap, method: &Method) -> bool {
+    let mut sent = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(kind), None) = (sent.next(), sent.next()) else { return false };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+        || (*method == Method::PATCH && kind.eq_ignore_ascii_case("application/merge-patch+json"))
+}

@@ -1,0 +1,157 @@
+//! Settings: read once at the start from environment variables; a bad one ends the process with a
+//! line that names it.
+
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+use tracing::Level;
+
+/// A setting that can't be used. The line names the variable and never its value.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{name}: {why}")]
+pub struct BadSetting {
+    pub name: &'static str,
+    pub why: &'static str,
+}
+
+/// What every function reads.
+#[derive(Clone)]
+pub struct Settings {
+    pub admin_token: Secrets,
+    pub cursor_secret: Secrets,
+    pub audit_secret: Secrets,
+    pub cors_origins: Vec<String>,
+    pub log_level: Level,
+}
+
+impl Settings {
+    /// From the variables that `get` knows, an empty one being none.
+    pub fn from_variables(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, BadSetting> {
+        let get = |name| get(name).filter(|value| !value.is_empty());
+        let secret = |name, shortest, why| {
+            Secrets::parse(&get(name).unwrap_or_default(), shortest).ok_or(BadSetting { name, why })
+        };
+        Ok(Self {
+            admin_token: secret("ADMIN_TOKEN", 16, "needed, each at least 16 characters")?,
+            cursor_secret: secret("CURSOR_SECRET", 32, "needed, each at least 32 characters")?,
+            audit_secret: secret("AUDIT_SECRET", 32, "needed, each at least 32 characters")?,
+            cors_origins: origins(&get("CORS_ORIGINS").unwrap_or_default())?,
+            log_level: match get("LOG_LEVEL") {
+                Some(level) => log_level(&level),
+                None => Some(Level::INFO),
+            }
+            .ok_or(BadSetting { name: "LOG_LEVEL", why: "one of error, warn, info, debug, trace" })?,
+        })
+    }
+}
+
+/// One secret in several versions: the first makes, all verify.
+#[derive(Clone)]
+pub struct Secrets(Vec<SecretString>);
+
+impl Secrets {
+    /// A list by commas; None where it is empty or one of it is shorter than `shortest` characters.
+    pub fn parse(list: &str, shortest: usize) -> Option<Self> {
+        let secrets: Vec<_> = list.split(',').map(str::trim).collect();
+        let long_enough = secrets.iter().all(|secret| secret.chars().count() >= shortest);
+        long_enough.then(|| Self(secrets.into_iter().map(SecretString::from).collect()))
+    }
+
+    /// The secret that makes new things.
+    pub fn first(&self) -> &[u8] {
+        self.0.first().map_or(&[], |secret| secret.expose_secret().as_bytes())
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|secret| secret.expose_secret().as_bytes())
+    }
+
+    /// Whether `given` is one of them, in a time that doesn't tell how much of it fits.
+    pub fn contains(&self, given: &[u8]) -> bool {
+        let given = sha256(given);
+        self.all().fold(false, |found, secret| found | bool::from(sha256(secret).ct_eq(&given)))
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+    digest
+}
+
+/// Whether a URL's host is this machine.
+pub fn is_loopback(url: &str) -> bool {
+    let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    host.is_some_and(|host| {
+        let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+fn log_level(name: &str) -> Option<Level> {
+    [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE]
+        .into_iter()
+        .find(|level| level.as_str().eq_ignore_ascii_case(name))
+}
+
+/// Origins as browsers send them. `*` would let every page speak for its visitor.
+fn origins(list: &str) -> Result<Vec<String>, BadSetting> {
+    let wrong = |why| BadSetting { name: "CORS_ORIGINS", why };
+    let mut origins = Vec::new();
+    for origin in list.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
+        if origin.contains('*') {
+            return Err(wrong("* is refused; name each origin"));
+        }
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])) || !origin.is_ascii() {
+            return Err(wrong("each is https://HOST or http://HOST, with a port perhaps, and no path"));
+        }
+        origins.push(origin.to_ascii_lowercase());
+    }
+    Ok(origins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(name: &'static str, value: &'static str) -> Result<Settings, BadSetting> {
+        Settings::from_variables(|asked| match asked {
+            _ if asked == name => Some(value.to_owned()),
+            "ADMIN_TOKEN" => Some("an-admin-token-of-24-chr".to_owned()),
+            "CURSOR_SECRET" | "AUDIT_SECRET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_bad_setting_is_named_and_its_value_is_not_shown() {
+        for (name, value) in [
+            ("ADMIN_TOKEN", "short"),
+            ("ADMIN_TOKEN", ""),
+            ("ADMIN_TOKEN", "an-admin-token-of-24-chr,short"),
+            ("CURSOR_SECRET", "0123456789abcdef"),
+            ("AUDIT_SECRET", ""),
+            ("CORS_ORIGINS", "*"),
+            ("CORS_ORIGINS", "https://*.example.com"),
+            ("CORS_ORIGINS", "example.com"),
+            ("CORS_ORIGINS", "https://example.com/path"),
+            ("LOG_LEVEL", "loud"),
+            ("LOG_LEVEL", "3"),
+        ] {
+            let line = settings(name, value).err().map(|bad| bad.to_string()).unwrap_or_default();
+            assert!(line.starts_with(name), "{name}={value}: {line:?}");
+            assert!(value.is_empty() || value == "*" || !line.contains(value), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_secret_of_a_list_verifies_and_the_first_makes() {
+        let secrets = settings("ADMIN_TOKEN", "the-new-admin-token,the-old-admin-token").map(|s| s.admin_token);
+        let secrets = secrets.as_ref().ok();
+        assert_eq!(secrets.map(Secrets::first), Some(b"the-new-admin-token".as_slice()));
+        for (token, known) in [("the-new-admin-token", true), ("the-old-admin-token", true), ("the-", false), ("", false)] {
+            assert_eq!(secrets.map(|s| s.contains(token.as_bytes())), Some(known), "{token}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What every request wears on its way in and out: an id, the time it took, the security headers,
+//! its problem written out, one log line.
+
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
+use serde::de::DeserializeOwned;
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::fields::Params;
+use crate::log;
+use crate::problem::Problem;
+use crate::store::Meter;
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// The routes of one function, and a list of them for the tests that hold routes, template and
+/// events to each other.
+#[derive(Default)]
+pub struct Routes {
+    router: Router<App>,
+    list: Vec<(Method, &'static str)>,
+}
+
+impl Routes {
+    #[must_use]
+    pub fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.route(Method::GET, path, axum::routing::get(handler))
+    }
+
+    #[must_use]
+    pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.route(Method::POST, path, axum::routing::post(handler))
+    }
+
+    #[must_use]
+    pub fn put<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.route(Method::PUT, path, axum::routing::put(handler))
+    }
+
+    #[must_use]
+    pub fn patch<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.route(Method::PATCH, path, axum::routing::patch(handler))
+    }
+
+    #[must_use]
+    pub fn delete<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.route(Method::DELETE, path, axum::routing::delete(handler))
+    }
+
+    fn route(mut self, method: Method, path: &'static str, handler: MethodRouter<App>) -> Self {
+        self.list.push((method, path));
+        self.router = self.router.route(path, handler);
+        self
+    }
+
+    /// Method and pattern of each route.
+    pub fn list(&self) -> &[(Method, &'static str)] {
+        &self.list
+    }
+
+    /// The routes with all that a request wears.
+    pub fn dressed(self, app: App) -> Router {
+        self.router
+            .fallback(async || Problem::NOT_FOUND)
+            .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn(envelope))
+            .with_state(app)
+    }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::INTERNAL.into_response()
+}
+
+/// What is known of a request before anything of it has been believed.
+pub struct Context {
+    /// The caller's own, where it has the form that may be repeated; else a new one.
+    pub request_id: String,
+    pub source_ip: Option<IpAddr>,
+    pub meter: Arc<Meter>,
+    username: OnceLock<String>,
+}
+
+impl Context {
+    fn new(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        let fits = |id: &&str| {
+            (1..=128).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        let request_id = given.filter(fits).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+        Self { request_id, source_ip: source_ip(extensions), meter: Arc::default(), username: OnceLock::new() }
+    }
+
+    /// The request's own, or an empty one where no envelope is worn.
+    pub(crate) fn of(extensions: &Extensions) -> Arc<Self> {
+        let known = extensions.get::<Arc<Self>>().cloned();
+        known.unwrap_or_else(|| Arc::new(Self::new(&HeaderMap::new(), extensions)))
+    }
+
+    /// Notes who called, for the log.
+    pub(crate) fn name(&self, username: &str) {
+        let _ = self.username.set(username.to_owned());
+    }
+}
+
+/// As the gateway or the socket saw it; what a client says of itself counts for nothing.
+fn source_ip(extensions: &Extensions) -> Option<IpAddr> {
+    match extensions.get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
+    }
+}
+
+async fn envelope(mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let context = Arc::new(Context::new(request.headers(), request.extensions()));
+    request.extensions_mut().insert(Arc::clone(&context));
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = if is_plain(&request) {
+        next.run(request).await
+    } else {
+        Problem::NOT_FOUND.into_response()
+    };
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = &problem {
+        let body = problem.body(&context.request_id);
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        *response.body_mut() = if method == Method::HEAD { Body::empty() } else { Body::from(body) };
+    }
+    let cost = context.meter.cost();
+    let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
+    let mut timing = format!("app;dur={duration_ms:.2}");
+    // The storage's share would tell whether a thing is another's or isn't there.
+    let telling = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
+    if !telling.contains(&response.status()) {
+        timing += &format!(
+            ", db;dur={:.2};desc=\"{} calls, {} RCU, {} WCU\"",
+            cost.waited.as_secs_f64() * 1_000.0,
+            cost.calls,
+            cost.read_units,
+            cost.write_units,
+        );
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [(REQUEST_ID, context.request_id.as_str()), (SERVER_TIMING, timing.as_str())] {
+        headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    }
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    log::request(&log::Request {
+        request_id: &context.request_id,
+        method: method.as_str(),
+        route: route.as_ref().map_or("", MatchedPath::as_str),
+        status: response.status().as_u16(),
+        code: problem.as_ref().map_or("", Problem::code),
+        username: context.username.get().map_or("", String::as_str),
+        duration_ms,
+        calls: cost.calls,
+        read_units: cost.read_units,
+        write_units: cost.write_units,
+    });
+    response
+}
+
+/// Whether the path, as the gateway got it, has nothing to decode: the gateway hands paths on
+/// decoded, so that an encoded `?` would begin a query.
+fn is_plain(request: &Request) -> bool {
+    let raw = request.raw_http_path();
+    let path = if raw.is_empty() { request.uri().path() } else { raw };
+    path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._~-".contains(&b))
+}
+
+/// The ids in a path. One that isn't a UUID names nothing that could be there.
+pub struct Ids<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Ids<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, app).await;
+        path.map(|axum::extract::Path(ids)| Self(ids)).map_err(|_| Problem::NOT_FOUND)
+    }
+}
+
+/// For routes that take no query.
+pub struct NoParams;
+
+impl FromRequestParts<App> for NoParams {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Params::parse(parts.uri.query(), &[]).finish()?;
+        Ok(Self)
+    }
+}

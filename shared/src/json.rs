@@ -1,0 +1,215 @@
+//! Bytes to a JSON document that keeps what the contract speaks of: the members' order, the
+//! text of each number, and where each value stood. `serde_json` gives up at the first repeated
+//! or ill-typed member, and a typed parser at the first wrong field.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use jiter::{Jiter, Peek};
+
+/// RFC 8259, section 9, lets a parser limit the depth: levels of arrays and objects.
+const MAX_DEPTH: usize = 128;
+
+/// A value and the byte offsets where it began and ended.
+#[derive(Clone, PartialEq)]
+pub struct Node<'a> {
+    pub at: usize,
+    pub end: usize,
+    pub value: Value<'a>,
+}
+
+#[derive(Clone, PartialEq)]
+pub enum Value<'a> {
+    Null,
+    Bool(bool),
+    /// The number as it was written: nothing is rounded before a field's own rule has seen it.
+    Number(Cow<'a, str>),
+    String(Cow<'a, str>),
+    Array(Vec<Node<'a>>),
+    Object(Vec<(Cow<'a, str>, Node<'a>)>),
+}
+
+/// Not JSON, not UTF-8, a member twice in one object, or more than 128 levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+impl<'a> Node<'a> {
+    const NULL: Self = Self { at: 0, end: 0, value: Value::Null };
+
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut json = Jiter::new(bytes);
+        let peek = json.peek().map_err(|_| Malformed)?;
+        let node = value(&mut json, peek, 0)?;
+        json.finish().map_err(|_| Malformed)?;
+        Ok(node)
+    }
+
+    /// A member of an object. A null counts as absent.
+    pub fn member(&self, name: &str) -> Option<&Self> {
+        let Value::Object(members) = &self.value else { return None };
+        let (_, node) = members.iter().find(|(given, _)| given == name)?;
+        (node.value != Value::Null).then_some(node)
+    }
+
+    /// The same value, free of the bytes that it was read from.
+    pub fn into_owned(self) -> Node<'static> {
+        let value = match self.value {
+            Value::Null => Value::Null,
+            Value::Bool(b) => Value::Bool(b),
+            Value::Number(n) => Value::Number(Cow::Owned(n.into_owned())),
+            Value::String(s) => Value::String(Cow::Owned(s.into_owned())),
+            Value::Array(items) => Value::Array(items.into_iter().map(Node::into_owned).collect()),
+            Value::Object(members) => Value::Object(
+                members
+                    .into_iter()
+                    .map(|(name, node)| (Cow::Owned(name.into_owned()), node.into_owned()))
+                    .collect(),
+            ),
+        };
+        Node { at: self.at, end: self.end, value }
+    }
+
+    /// JSON Merge Patch, RFC 7396. A null stays as a null instead of taking its member away, so
+    /// that the validation that follows still sees which members the patch named; to it a null
+    /// and an absent member are the same.
+    #[must_use]
+    pub fn merged_with(self, patch: Node<'a>) -> Node<'a> {
+        let Node { at, end, value: Value::Object(changes) } = patch else {
+            return patch;
+        };
+        let mut members = match self.value {
+            Value::Object(members) => members,
+            _ => Vec::new(),
+        };
+        for (name, change) in changes {
+            match members.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, node)) => {
+                    let old = std::mem::replace(node, Node::NULL);
+                    *node = old.merged_with(change);
+                }
+                None => members.push((name, Node::NULL.merged_with(change))),
+            }
+        }
+        Node { at, end, value: Value::Object(members) }
+    }
+}
+
+fn value<'a>(json: &mut Jiter<'a>, peek: Peek, depth: usize) -> Result<Node<'a>, Malformed> {
+    let at = json.current_index();
+    let value = match peek {
+        Peek::Null => json.known_null().map(|()| Value::Null).map_err(|_| Malformed)?,
+        Peek::True | Peek::False => {
+            json.known_bool(peek).map(Value::Bool).map_err(|_| Malformed)?
+        }
+        Peek::String => {
+            let text = json.known_str().map_err(|_| Malformed)?;
+            Value::String(Cow::Owned(text.to_owned()))
+        }
+        Peek::Array => Value::Array(array(json, depth + 1)?),
+        Peek::Object => Value::Object(object(json, depth + 1)?),
+        _ if peek.is_num() => {
+            json.known_number_bytes(peek).map_err(|_| Malformed)?;
+            let text = std::str::from_utf8(json.slice_to_current(at)).map_err(|_| Malformed)?;
+            Value::Number(Cow::Borrowed(text))
+        }
+        _ => return Err(Malformed),
+    };
+    Ok(Node { at, end: json.current_index(), value })
+}
+
+fn array<'a>(json: &mut Jiter<'a>, depth: usize) -> Result<Vec<Node<'a>>, Malformed> {
+    if depth > MAX_DEPTH {
+        return Err(Malformed);
+    }
+    let mut items = Vec::new();
+    let mut next = json.known_array().map_err(|_| Malformed)?;
+    while let Some(peek) = next {
+        items.push(value(json, peek, depth)?);
+        next = json.array_step().map_err(|_| Malformed)?;
+    }
+    Ok(items)
+}
+
+type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
+fn object<'a>(json: &mut Jiter<'a>, depth: usize) -> Result<Members<'a>, Malformed> {
+    if depth > MAX_DEPTH {
+        return Err(Malformed);
+    }
+    let mut members = Vec::new();
+    let mut names = HashSet::new();
+    let mut next = json.known_object().map_err(|_| Malformed)?.map(str::to_owned);
+    while let Some(name) = next {
+        if !names.insert(name.clone()) {
+            return Err(Malformed);
+        }
+        let peek = json.peek().map_err(|_| Malformed)?;
+        members.push((Cow::Owned(name), value(json, peek, depth)?));
+        next = json.next_key().map_err(|_| Malformed)?.map(str::to_owned);
+    }
+    Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parses(text: &str) -> bool {
+        Node::parse(text.as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn a_hundred_and_twenty_eight_levels_are_the_most() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(parses(&nested(128)));
+        assert!(!parses(&nested(129)));
+        assert!(!parses(&"[".repeat(10_000)));
+        let objects = |n: usize| format!("{}1{}", r#"{"a":"#.repeat(n), "}".repeat(n));
+        assert!(parses(&objects(128)));
+        assert!(!parses(&objects(129)));
+    }
+
+    #[test]
+    fn a_member_given_twice_is_malformed_however_it_is_spelled() {
+        assert!(!parses(r#"{"a": 1, "a": 1}"#));
+        assert!(!parses(r#"{"a": 1, "\u0061": 2}"#));
+        assert!(!parses(r#"[{"b": {"a": 1, "a": 2}}]"#));
+        assert!(parses(r#"[{"a": 1}, {"a": 1}]"#));
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        for text in ["", " ", "{", "[1,]", "{\"a\":1,}", "nul", "NaN", "Infinity", "-Infinity",
+            "01", "1.", ".5", "+1", "1e", "'a'", "\"\u{1}\"", "\"\\ud800\"", "1 2", "\u{feff}1"] {
+            assert!(!parses(text), "{text:?}");
+        }
+        assert!(Node::parse(b"\"\xff\"").is_err());
+        assert!(Node::parse(b"{\"\xff\": 1}").is_err());
+    }
+
+    #[test]
+    fn a_number_keeps_its_text() {
+        for text in ["1e400", "-0", "0.10", "123456789012345678901234567890"] {
+            assert!(Node::parse(text.as_bytes()).is_ok_and(|n| n.value == Value::Number(text.into())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused_without_a_panic(bytes: Vec<u8>) {
+            let _ = Node::parse(&bytes);
+        }
+
+        #[test]
+        fn what_serde_json_takes_is_taken_and_the_rest_is_not(text in r#"[\[\]{}",:0-9eE.+\- truefalsn\\u]{0,24}"#) {
+            let serde: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            // Only repeated members and numbers beyond f64 may differ, and none are this short.
+            let repeats = text.matches(':').count() > 1;
+            if !repeats && !text.contains(['e', 'E']) {
+                prop_assert_eq!(serde.is_ok(), parses(&text));
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Lists: how much, from where, and a cursor in which nothing can be read.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderValue, StatusCode, Uri, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::config::{Secrets, sha256};
+use crate::fields::{Params, Wrong};
+use crate::problem::Problem;
+use crate::store::Page;
+use crate::values::Timestamp;
+
+/// Seals cursors with AES-256-GCM. What a cursor is bound to is authenticated with it.
+pub struct CursorSeal(Vec<LessSafeKey>);
+
+/// What a cursor says.
+#[derive(Serialize, Deserialize)]
+struct Position {
+    /// The sort key of the last item looked at.
+    after: String,
+    /// When the first page was asked for.
+    asked_at_ms: i64,
+}
+
+impl CursorSeal {
+    pub fn new(secrets: &Secrets) -> Self {
+        let key = |secret: &[u8]| {
+            let key = sha256(&[b"quartet cursor ", secret].concat());
+            UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
+        };
+        Self(secrets.all().filter_map(key).collect())
+    }
+
+    fn seal(&self, position: &Position, bound_to: &str) -> Option<String> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let mut sealed = serde_json::to_vec(position).ok()?;
+        let aad = Aad::from(bound_to.as_bytes());
+        let nonce_of_this = Nonce::assume_unique_for_key(nonce);
+        self.0.first()?.seal_in_place_append_tag(nonce_of_this, aad, &mut sealed).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    fn open(&self, cursor: &str, bound_to: &str) -> Option<Position> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
+        self.0.iter().find_map(|key| {
+            let mut sealed = sealed.to_vec();
+            let aad = Aad::from(bound_to.as_bytes());
+            let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut sealed);
+            serde_json::from_slice(opened.ok()?).ok()
+        })
+    }
+}
+
+/// Which page of which list is asked for.
+pub struct Paging {
+    pub limit: usize,
+    /// The sort key behind which the page begins.
+    pub after: Option<String>,
+    /// The time that all pages of one list share.
+    pub asked_at: Timestamp,
+    seal: Arc<CursorSeal>,
+    bound_to: String,
+    link: String,
+}
+
+impl Paging {
+    /// Reads `limit` and `cursor` and ends the reading of `params`. The cursor holds for this
+    /// caller, path and filters alone.
+    pub fn read(
+        mut params: Params,
+        app: &App,
+        uri: &Uri,
+        caller: &str,
+        usual_limit: usize,
+    ) -> Result<Self, Problem> {
+        let limit = params.optional("limit", limit).unwrap_or(usual_limit);
+        let cursor = params.optional("cursor", |cursor| Ok(cursor.to_owned()));
+        let filters = serde_json::to_string(&params.filters()).map_err(|_| Problem::INTERNAL)?;
+        let bound_to = format!("{caller} {} {filters}", uri.path());
+        let link = format!("{}?{}", uri.path(), params.query_without("cursor"));
+        params.finish()?;
+        let position = match cursor {
+            Some(cursor) => Some(app.cursors.open(&cursor, &bound_to).ok_or(Problem::INVALID_CURSOR)?),
+            None => None,
+        };
+        let asked_at = position.as_ref().and_then(|position| Timestamp::from_ms(position.asked_at_ms));
+        Ok(Self {
+            limit,
+            after: position.map(|position| position.after),
+            asked_at: asked_at.unwrap_or_else(Timestamp::now),
+            seal: Arc::clone(&app.cursors),
+            bound_to,
+            link,
+        })
+    }
+
+    /// The cursor of the next page, and the `Link` to it.
+    fn next<T>(&self, page: &Page<T>) -> Result<Option<(String, String)>, Problem> {
+        let Some(after) = page.next.clone() else { return Ok(None) };
+        let position = Position { after, asked_at_ms: self.asked_at.ms() };
+        let cursor = self.seal.seal(&position, &self.bound_to).ok_or(Problem::INTERNAL)?;
+        let and = if self.link.ends_with('?') { "" } else { "&" };
+        let link = format!("<{}{and}cursor={cursor}>; rel=\"next\"", self.link);
+        Ok(Some((cursor, link)))
+    }
+
+    /// `{"items": [...], "next_cursor": ...}`
+    pub fn answer<T: Serialize>(&self, page: &Page<T>) -> Result<Response, Problem> {
+        #[derive(Serialize)]
+        struct Listed<'a, T> {
+            items: &'a [T],
+            next_cursor: Option<&'a str>,
+        }
+        let next = self.next(page)?;
+        let next_cursor = next.as_ref().map(|(cursor, _)| cursor.as_str());
+        let listed = Listed { items: &page.items, next_cursor };
+        let body = serde_json::to_vec(&listed).map_err(|_| Problem::INTERNAL)?;
+        Ok(linked(body, "application/json", next))
+    }
+
+    /// A line of JSON for each item.
+    pub fn answer_lines<T: Serialize>(&self, page: &Page<T>) -> Result<Response, Problem> {
+        let mut body = Vec::new();
+        for item in &page.items {
+            serde_json::to_writer(&mut body, item).map_err(|_| Problem::INTERNAL)?;
+            body.push(b'\n');
+        }
+        Ok(linked(body, "application/x-ndjson", self.next(page)?))
+    }
+}
+
+fn limit(text: &str) -> Result<usize, Wrong> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Wrong::invalid("This must be a whole number from 1 to 100."));
+    }
+    match text.parse() {
+        Ok(limit @ 1..=100) => Ok(limit),
+        _ => Err(Wrong::OUT_OF_RANGE),
+    }
+}
+
+fn linked(body: Vec<u8>, kind: &'static str, next: Option<(String, String)>) -> Response {
+    let mut response = (StatusCode::OK, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(link) = next.and_then(|(_, link)| HeaderValue::try_from(link).ok()) {
+        headers.insert(header::LINK, link);
+    }
+    response
+}
+
+impl Params {
+    /// The query as it was sent, encoded anew, without one of its parameters.
+    fn query_without(&self, left_out: &str) -> String {
+        /// All but RFC 3986's unreserved characters.
+        const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        let pairs = self.given().filter(|(name, _)| *name != left_out);
+        let encoded = |text| utf8_percent_encode(text, ENCODED);
+        let pairs: Vec<_> = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        pairs.join("&")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seal(secrets: &str) -> Option<CursorSeal> {
+        Secrets::parse(secrets, 1).map(|secrets| CursorSeal::new(&secrets))
+    }
+
+    fn position() -> Position {
+        Position { after: "019b".to_owned(), asked_at_ms: 7 }
+    }
+
+    #[test]
+    fn a_cursor_opens_for_what_it_is_bound_to_and_nothing_else() {
+        let seal = seal("one").unwrap_or(CursorSeal(vec![]));
+        let cursor = self.seal.seal(&position(), "ada /coupons []").unwrap_or_default();
+        assert_eq!(seal.open(&cursor, "ada /coupons []").map(|p| p.after).as_deref(), Some("019b"));
+        assert!(seal.open(&cursor, "bob /coupons []").is_none());
+        assert!(!cursor.contains("019b"));
+    }
+
+    #[test]
+    fn after_a_rotation_old_cursors_still_open() {
+        let (old, new) = (seal("old"), seal("new,old"));
+        let cursor = old.and_then(|old| old.seal(&position(), "x")).unwrap_or_default();
+        assert!(new.is_some_and(|new| new.open(&cursor, "x").is_some()));
+        assert!(seal("new").is_some_and(|new| new.open(&cursor, "x").is_none()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_text_is_a_cursor(text in "\\PC{0,80}", byte in 0..100usize, bit in 0..8u8) {
+            let seal = seal("one").unwrap_or(CursorSeal(vec![]));
+            prop_assert!(seal.open(&text, "x").is_none());
+            let cursor = self.seal.seal(&position(), "x").unwrap_or_default();
+            let mut bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+            let at = byte % bytes.len();
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << bit;
+            }
+            prop_assert!(seal.open(&URL_SAFE_NO_PAD.encode(bytes), "x").is_none());
+        }
+    }
+}

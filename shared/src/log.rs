@@ -1,0 +1,81 @@
+//! JSON lines on stderr, and nothing in them but what is named here: no other crate's lines pass,
+//! since the SDK's would show items and keys.
+
+use std::panic::PanicHookInfo;
+
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
+
+/// The target of every line of ours.
+const TARGET: &str = "quartet";
+
+/// Starts the logging of lines up to `level`, and logs panics by their place alone.
+pub fn start(level: Level) {
+    let ours = filter_fn(move |line| line.target() == TARGET && *line.level() <= level);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(std::io::stderr);
+    // A second start in one process, as tests make them, keeps the first's subscriber.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();
+    std::panic::set_hook(Box::new(panicked));
+}
+
+/// A panic's message can hold what a caller sent; its place can't.
+fn panicked(panic: &PanicHookInfo) {
+    let place = panic.location();
+    tracing::error!(
+        target: TARGET,
+        file = place.map_or("", |place| place.file()),
+        line = place.map_or(0, std::panic::Location::line),
+        "panic"
+    );
+}
+
+/// One answered request.
+pub struct Request<'a> {
+    pub request_id: &'a str,
+    pub method: &'a str,
+    /// The route's pattern: a path could hold somebody's data.
+    pub route: &'a str,
+    pub status: u16,
+    /// The problem's code, empty where there is none.
+    pub code: &'a str,
+    pub username: &'a str,
+    pub duration_ms: f64,
+    pub calls: u32,
+    pub read_units: f64,
+    pub write_units: f64,
+}
+
+pub fn request(line: &Request) {
+    tracing::info!(
+        target: TARGET,
+        request_id = line.request_id,
+        method = line.method,
+        route = line.route,
+        status = line.status,
+        code = line.code,
+        username = line.username,
+        duration_ms = line.duration_ms,
+        calls = line.calls,
+        read_units = line.read_units,
+        write_units = line.write_units,
+        "request"
+    );
+}
+
+/// A storage call that failed for good. `code` is the service's name for it: the rest of such an
+/// error prints stored items.
+pub fn storage_failed(operation: &'static str, code: &str) {
+    tracing::error!(target: TARGET, operation, code, "storage failed");
+}
+
+/// Something that can't be, and is answered with 500.
+pub fn bug(what: &'static str) {
+    tracing::error!(target: TARGET, what, "internal error");
+}

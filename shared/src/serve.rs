@@ -1,0 +1,41 @@
+//! A function's process: Lambda's runtime, or a local port.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use crate::app::{App, Function};
+use crate::log;
+
+/// Runs one function until it is told to stop. `AWS_LAMBDA_RUNTIME_API` says that this is Lambda.
+pub async fn run(function: Function) -> ExitCode {
+    let variable = |name| std::env::var(name).ok();
+    let app = match App::start(function.tables, variable, None).await {
+        Ok(app) => app,
+        Err(bad) => return failed(&bad.to_string()),
+    };
+    log::start(app.settings().log_level);
+    let router = (function.routes)().dressed(app);
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        return match lambda_http::run(router).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => failed("the Lambda runtime ended"),
+        };
+    }
+    let listener = match tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await {
+        Ok(listener) => listener,
+        Err(_) => return failed("no local port is free"),
+    };
+    if let Ok(address) = listener.local_addr() {
+        eprintln!("{} on http://{address}", function.name);
+    }
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    match axum::serve(listener, service).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => failed("the local server ended"),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,269 @@
+//! The only way to the tables. Reads here; every write in `commit`, with its audit entry.
+
+mod commit;
+mod idempotency;
+mod meter;
+mod pages;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Credentials, Region};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::Provider;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+pub use self::commit::{Change, Otherwise};
+pub use self::idempotency::{Begun, Key as IdempotencyKey};
+pub use self::meter::{Cost, Meter};
+pub use self::pages::{Order, Page, Partitions};
+use crate::config::{BadSetting, Secrets, is_loopback};
+use crate::log;
+use crate::problem::Problem;
+
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The tables that template.yaml declares; each function is given the names of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    Coupons,
+    Users,
+    Audit,
+    Idempotency,
+}
+
+impl Table {
+    pub const ALL: [Self; 4] = [Self::Coupons, Self::Users, Self::Audit, Self::Idempotency];
+
+    /// The environment variable that holds the table's name.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Coupons => "COUPONS_TABLE",
+            Self::Users => "USERS_TABLE",
+            Self::Audit => "AUDIT_TABLE",
+            Self::Idempotency => "IDEMPOTENCY_TABLE",
+        }
+    }
+}
+
+/// The names of the tables that one function may touch.
+#[derive(Clone)]
+pub struct Tables(HashMap<Table, String>);
+
+impl Tables {
+    pub fn from_variables(
+        needed: &[Table],
+        get: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, BadSetting> {
+        let name = |table: &Table| {
+            let name = get(table.variable()).filter(|name| !name.is_empty());
+            let why = "the name of a table is needed";
+            Ok((*table, name.ok_or(BadSetting { name: table.variable(), why })?))
+        };
+        needed.iter().map(name).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// A table that the function did not declare has no name, which DynamoDB refuses.
+    fn name(&self, table: Table) -> &str {
+        self.0.get(&table).map_or("", String::as_str)
+    }
+}
+
+/// A primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct ItemKey {
+    pub pk: String,
+    pub sk: &'static str,
+}
+
+impl ItemKey {
+    pub fn attributes(&self) -> Item {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.to_owned())),
+        ])
+    }
+}
+
+/// The storage as one request sees it.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    tables: Arc<Tables>,
+    audit_secret: Secrets,
+    meter: Arc<Meter>,
+}
+
+impl Store {
+    /// `endpoint`: another DynamoDB than the region's own.
+    pub async fn connect(endpoint: Option<&str>, tables: Tables, audit_secret: Secrets) -> Self {
+        let client = client(endpoint).await;
+        Self { client, tables: Arc::new(tables), audit_secret, meter: Arc::default() }
+    }
+
+    /// The connection itself, for what makes tables and for tests that look behind the API.
+    #[cfg(feature = "embedded")]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn table_name(&self, table: Table) -> &str {
+        self.tables.name(table)
+    }
+
+    /// The same storage, its costs counted by `meter`.
+    #[must_use]
+    pub fn metered(&self, meter: Arc<Meter>) -> Self {
+        Self { meter, ..self.clone() }
+    }
+
+    /// One item, strongly consistent.
+    pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &ItemKey) -> Result<Option<T>, Problem> {
+        let began = Instant::now();
+        let got = self
+            .client
+            .get_item()
+            .table_name(self.tables.name(table))
+            .set_key(Some(key.attributes()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
+        match got.map_err(|error| failed("GetItem", &error))?.item {
+            Some(item) => parsed(item).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Any number of items of one table, strongly consistent, in no order; those that aren't
+    /// there are left out.
+    pub async fn get_many<T: DeserializeOwned>(&self, table: Table, keys: &[ItemKey]) -> Result<Vec<T>, Problem> {
+        /// DynamoDB's limit for one call.
+        const KEYS: usize = 100;
+        let mut found = Vec::new();
+        for keys in keys.chunks(KEYS) {
+            let mut wanted: Vec<Item> = keys.iter().map(ItemKey::attributes).collect();
+            let mut patience = Patience::new();
+            while !wanted.is_empty() {
+                let began = Instant::now();
+                let keys = KeysAndAttributes::builder()
+                    .set_keys(Some(wanted))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(|_| bug("BatchGetItem without keys"))?;
+                let got = self
+                    .client
+                    .batch_get_item()
+                    .request_items(self.tables.name(table), keys)
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    .send()
+                    .await;
+                self.meter.read(began, got.iter().flat_map(|out| out.consumed_capacity()));
+                let got = got.map_err(|error| failed("BatchGetItem", &error))?;
+                for item in got.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                    found.push(parsed(item)?);
+                }
+                let left = got.unprocessed_keys.into_iter().flat_map(HashMap::into_values);
+                wanted = left.flat_map(|keys| keys.keys).collect();
+                if !wanted.is_empty() {
+                    patience.pause().await?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the storage answers at all.
+    pub async fn is_ready(&self) -> bool {
+        let nobody = ItemKey { pk: "ready".to_owned(), sk: "ready" };
+        self.get::<IgnoredAny>(Table::Users, &nobody).await.is_ok()
+    }
+}
+
+async fn client(endpoint: Option<&str>) -> Client {
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    // Quick first retries, since a throttled partition or a cut connection is soon back; the
+    // whole of them well within the gateway's 30 s.
+    let retries = RetryConfig::standard()
+        .with_max_attempts(5)
+        .with_initial_backoff(Duration::from_millis(50))
+        .with_max_backoff(Duration::from_secs(2));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(4))
+        .operation_timeout(Duration::from_secs(15))
+        .build();
+    let mut loader = aws_config::from_env().http_client(http).retry_config(retries).timeout_config(timeouts);
+    if let Some(endpoint) = endpoint {
+        loader = loader.endpoint_url(endpoint);
+        if is_loopback(endpoint) {
+            // It asks for a signature and doesn't check it.
+            let nobodys = Credentials::new("local", "local", None, None, "local");
+            loader = loader.region(Region::new("local")).credentials_provider(nobodys);
+        }
+    }
+    Client::new(&loader.load().await)
+}
+
+/// Full-jitter backoff with an end.
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+struct Patience {
+    until: Instant,
+    cap: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { until: Instant::now() + Duration::from_secs(20), cap: Duration::from_millis(20) }
+    }
+
+    /// Waits a random while, or fails where the time is up.
+    async fn pause(&mut self) -> Result<(), Problem> {
+        if Instant::now() >= self.until {
+            return Err(Problem::STORAGE_UNAVAILABLE);
+        }
+        tokio::time::sleep(self.cap.mul_f64(rand::random())).await;
+        self.cap = (self.cap * 2).min(Duration::from_millis(500));
+        Ok(())
+    }
+}
+
+/// DynamoDB's refusals of a request that is wrong in itself: ours to mend, not to retry.
+const BUGS: [&str; 4] =
+    ["ValidationException", "SerializationException", "AccessDeniedException", "UnrecognizedClientException"];
+
+/// A call that failed after the SDK's own retries. Only the error's code is logged.
+fn failed<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Problem {
+    let code = error.code().unwrap_or(match error {
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(_) => "no connection",
+        SdkError::ResponseError(_) => "no answer",
+        _ => "unknown",
+    });
+    log::storage_failed(operation, code);
+    if BUGS.contains(&code) { Problem::INTERNAL } else { Problem::STORAGE_UNAVAILABLE }
+}
+
+fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, Problem> {
+    serde_dynamo::from_item(item).map_err(|_| bug("a stored item can't be read"))
+}
+
+fn written<T: Serialize>(item: &T) -> Result<Item, Problem> {
+    serde_dynamo::to_item(item).map_err(|_| bug("an item can't be written"))
+}
+
+fn bug(what: &'static str) -> Problem {
+    log::bug(what);
+    Problem::INTERNAL
+}

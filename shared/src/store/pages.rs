@@ -1,0 +1,150 @@
+//! Lists over an index: one partition, or several that all writes share, merged by their sort key.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use futures_util::future::try_join_all;
+use serde::de::DeserializeOwned;
+
+use super::{Item, Store, Table, failed, parsed};
+use crate::problem::Problem;
+
+/// A page ends after so many stored items looked at, or so many bytes of them.
+const MOST_LOOKED_AT: usize = 1_000;
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Ascending,
+    Descending,
+}
+
+/// Where a list's items lie: partitions of an index, each sorted by `sort`, whose values are
+/// unique over all of them.
+pub struct Partitions {
+    pub table: Table,
+    pub index: &'static str,
+    pub attribute: &'static str,
+    pub values: Vec<String>,
+    pub sort: &'static str,
+    pub order: Order,
+}
+
+/// A page, and the sort key of the last item looked at where there is more behind it.
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<String>,
+}
+
+/// One partition that is being read.
+struct Run {
+    value: String,
+    read: VecDeque<(String, Item)>,
+    after: Option<String>,
+    ended: bool,
+}
+
+impl Store {
+    /// Up to `limit` items behind `after` that `keep` takes. `selective`: most are expected to be
+    /// left out, so more is read at once.
+    pub async fn page<T: DeserializeOwned, U>(
+        &self,
+        partitions: &Partitions,
+        after: Option<String>,
+        limit: usize,
+        selective: bool,
+        keep: impl Fn(T) -> Option<U>,
+    ) -> Result<Page<U>, Problem> {
+        let count = partitions.values.len().max(1);
+        // Behind the merge each partition gives about its share; a few more spare a second call.
+        let spare = if count > 1 { 4 } else { 1 };
+        let at_once = if selective { MOST_LOOKED_AT / count } else { limit / count + spare };
+        let begin = |value: &String| Run {
+            value: value.clone(),
+            read: VecDeque::new(),
+            after: after.clone(),
+            ended: false,
+        };
+        let mut runs: Vec<Run> = partitions.values.iter().map(begin).collect();
+        let mut page = Page { items: Vec::new(), next: None };
+        let (mut looked_at, mut bytes, mut last) = (0, 0, None);
+        loop {
+            let dry = runs.iter_mut().filter(|run| run.read.is_empty() && !run.ended);
+            try_join_all(dry.map(|run| self.read_on(partitions, run, at_once))).await?;
+            let ahead = runs.iter_mut().filter(|run| !run.read.is_empty());
+            let first = match partitions.order {
+                Order::Ascending => ahead.min_by(|a, b| head(a).cmp(&head(b))),
+                Order::Descending => ahead.max_by(|a, b| head(a).cmp(&head(b))),
+            };
+            let Some(first) = first else {
+                return Ok(page);
+            };
+            if page.items.len() == limit || looked_at == MOST_LOOKED_AT || bytes >= MOST_BYTES {
+                page.next = last;
+                return Ok(page);
+            }
+            let Some((key, item)) = first.read.pop_front() else {
+                continue;
+            };
+            looked_at += 1;
+            bytes += size(&item);
+            last = Some(key);
+            page.items.extend(keep(parsed(item)?));
+        }
+    }
+
+    async fn read_on(&self, partitions: &Partitions, run: &mut Run, limit: usize) -> Result<(), Problem> {
+        let began = Instant::now();
+        let mut query = self
+            .client
+            .query()
+            .table_name(self.tables.name(partitions.table))
+            .index_name(partitions.index)
+            .expression_attribute_names("#partition", partitions.attribute)
+            .expression_attribute_values(":partition", AttributeValue::S(run.value.clone()))
+            .scan_index_forward(partitions.order == Order::Ascending)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        query = match &run.after {
+            None => query.key_condition_expression("#partition = :partition"),
+            Some(after) => query
+                .key_condition_expression(match partitions.order {
+                    Order::Ascending => "#partition = :partition AND #sort > :after",
+                    Order::Descending => "#partition = :partition AND #sort < :after",
+                })
+                .expression_attribute_names("#sort", partitions.sort)
+                .expression_attribute_values(":after", AttributeValue::S(after.clone())),
+        };
+        let got = query.send().await;
+        self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
+        let got = got.map_err(|error| failed("Query", &error))?;
+        run.ended = got.last_evaluated_key.is_none();
+        for item in got.items.into_iter().flatten() {
+            let key = item.get(partitions.sort).and_then(|key| key.as_s().ok()).cloned();
+            let key = key.ok_or_else(|| super::bug("an index row without its sort key"))?;
+            run.after = Some(key.clone());
+            run.read.push_back((key, item));
+        }
+        Ok(())
+    }
+}
+
+fn head(run: &Run) -> Option<&String> {
+    run.read.front().map(|(key, _)| key)
+}
+
+/// About the size that DynamoDB counts: names and values.
+fn size(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::B(blob) => blob.as_ref().len(),
+        AttributeValue::L(list) => list.iter().map(size_of_value).sum(),
+        AttributeValue::M(map) => size(map),
+        _ => 1,
+    }
+}

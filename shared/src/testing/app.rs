@@ -1,0 +1,262 @@
+//! All routers of a test behind the template's routes, and callers as values.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::FaultProxy;
+use crate::app::{App, Function};
+use crate::audit::StoredEntry;
+use crate::auth::{DEFAULT_LOCATION, Scope, StoredKey, User};
+use crate::embedded::{Embedded, Template, gateway};
+use crate::store::{Item, Table};
+use crate::values::Timestamp;
+
+pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
+
+/// Functions over an empty DynamoDB of their own, with a proxy for faults between them.
+pub struct TestApp {
+    router: Router,
+    app: App,
+    pub faults: FaultProxy,
+    dynamodb: aws_sdk_dynamodb::Client,
+    _embedded: Arc<Embedded>,
+}
+
+/// Who sends a request.
+#[derive(Clone)]
+pub struct Client {
+    router: Router,
+    credential: Option<(&'static str, String)>,
+    headers: Vec<(String, String)>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl TestApp {
+    /// # Panics
+    /// Where the harness itself can't start, as do its other methods.
+    #[expect(clippy::expect_used, reason = "a harness that can't start fails its test")]
+    pub async fn start(functions: &[Function]) -> Self {
+        let embedded = Embedded::start(None, 0).expect("an embedded DynamoDB");
+        let faults = FaultProxy::start(embedded.url()).await.expect("a proxy");
+        let template = Template::of_the_project().expect("a template");
+        let variable = |name| match name {
+            "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
+            "CURSOR_SECRET" | "AUDIT_SECRET" => Some("a-secret-of-thirty-two-characters".to_owned()),
+            name => template.variable(name),
+        };
+        let app = App::start(&Table::ALL, variable, Some(&faults.url())).await.expect("settings");
+        let direct = App::start(&Table::ALL, variable, Some(&embedded.url())).await.expect("settings");
+        let dynamodb = direct.store.client().clone();
+        template.create_tables(&dynamodb).await.expect("tables");
+        let router = gateway(template, functions, &app);
+        Self { router, app, faults, dynamodb, _embedded: Arc::new(embedded) }
+    }
+
+    pub fn anon(&self) -> Client {
+        Client { router: self.router.clone(), credential: None, headers: Vec::new() }
+    }
+
+    pub fn admin(&self) -> Client {
+        Client { credential: Some(("x-admin-token", ADMIN_TOKEN.to_owned())), ..self.anon() }
+    }
+
+    /// A caller with this API key.
+    pub fn with_key(&self, key: &str) -> Client {
+        Client { credential: Some(("x-api-key", key.to_owned())), ..self.anon() }
+    }
+
+    /// A new user with these scopes, put into the table as `POST /users` would.
+    #[expect(clippy::expect_used, reason = "see start")]
+    pub async fn user(&self, username: &str, scopes: &[Scope]) -> Client {
+        let now = Timestamp::now();
+        let user = User {
+            id: Uuid::now_v7(),
+            username: username.to_owned(),
+            scopes: scopes.iter().copied().collect(),
+            location_ids: vec![DEFAULT_LOCATION],
+            oidc_subject: None,
+            disabled: false,
+            rate_limit_per_minute: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let (key, token) = StoredKey::new(user.id, now).expect("a key");
+        self.put(Table::Users, User::item_key(user.id).attributes(), serde_dynamo::to_item(&user).expect("an item")).await;
+        self.put(Table::Users, StoredKey::item_key(key.key_id).attributes(), serde_dynamo::to_item(&key).expect("an item")).await;
+        self.with_key(token.expose_secret())
+    }
+
+    /// Puts an item behind the API's back.
+    #[expect(clippy::expect_used, reason = "see start")]
+    pub async fn put(&self, table: Table, key: Item, item: Item) {
+        let put = self.dynamodb.put_item().table_name(self.table(table)).set_item(Some(item));
+        let put = key.into_iter().fold(put, |put, (name, value)| put.item(name, value));
+        put.send().await.expect("a put");
+    }
+
+    /// Everything in a table.
+    #[expect(clippy::expect_used, reason = "see start")]
+    pub async fn items(&self, table: Table) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut start: Option<HashMap<String, AttributeValue>> = None;
+        loop {
+            let scan = self.dynamodb.scan().table_name(self.table(table)).set_exclusive_start_key(start);
+            let page = scan.send().await.expect("a scan");
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// All audit entries of one type, oldest first: `USERNAME ACCESS TYPE [CHANGED]`. Each must be
+    /// signed.
+    #[expect(clippy::expect_used, reason = "see start")]
+    pub async fn audit(&self, item_type: &str) -> Vec<String> {
+        let mut entries = self.entries().await;
+        entries.retain(|stored| stored.entry.item_type == item_type);
+        entries.sort_by_key(|stored| stored.entry.id);
+        entries
+            .iter()
+            .map(|stored| {
+                assert!(stored.is_genuine(&self.app.settings.audit_secret), "an entry isn't signed");
+                let entry = &stored.entry;
+                let access = serde_json::to_value(entry.access_type).expect("a word");
+                let access = access.as_str().unwrap_or_default();
+                format!("{} {access} {} [{}]", entry.username, entry.item_type, entry.changed.join(" "))
+            })
+            .collect()
+    }
+
+    /// All audit entries, in no order.
+    #[expect(clippy::expect_used, reason = "see start")]
+    pub async fn entries(&self) -> Vec<StoredEntry> {
+        let items = self.items(Table::Audit).await;
+        items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an entry")).collect()
+    }
+
+    /// Takes a table away, as nobody should.
+    #[expect(clippy::expect_used, reason = "see start")]
+    pub async fn delete_table(&self, table: Table) {
+        self.dynamodb.delete_table().table_name(self.table(table)).send().await.expect("a deletion");
+    }
+
+    fn table(&self, table: Table) -> String {
+        self.app.store.table_name(table).to_owned()
+    }
+}
+
+impl Client {
+    /// The same caller, with one more header in every request.
+    #[must_use]
+    pub fn header(&self, name: &str, value: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.push((name.to_owned(), value.to_owned()));
+        client
+    }
+
+    /// The same caller, with an idempotency key.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.header("content-type", "application/json").send(Method::POST, path, Some(body.to_string().into_bytes())).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.header("content-type", "application/json").send(Method::PUT, path, Some(body.to_string().into_bytes())).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        let client = self.header("content-type", "application/merge-patch+json");
+        client.send(Method::PATCH, path, Some(body.to_string().into_bytes())).await
+    }
+
+    /// # Panics
+    /// Where the request is none, or the router breaks.
+    #[expect(clippy::expect_used, reason = "see TestApp::start")]
+    pub async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some((name, value)) = &self.credential {
+            request = request.header(*name, value);
+        }
+        let request = request.body(body.map_or_else(Body::empty, Body::from)).expect("a request");
+        let response = self.router.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes().to_vec();
+        Reply { status: parts.status, headers: parts.headers, bytes }
+    }
+}
+
+impl Reply {
+    /// The body as JSON, null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// A header's value, empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// `STATUS CODE` of a problem; every part that all problems share is checked.
+    ///
+    /// # Panics
+    /// Where it is no complete problem.
+    pub fn problem(&self) -> String {
+        let body = self.json();
+        assert_eq!(self.header("content-type"), "application/problem+json", "{body}");
+        assert_eq!(body["status"], self.status.as_u16(), "{body}");
+        assert_eq!(body["request_id"], self.header("x-request-id"), "{body}");
+        for member in ["type", "title", "detail", "code"] {
+            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {body}");
+        }
+        format!("{} {}", self.status.as_u16(), body["code"].as_str().unwrap_or_default())
+    }
+
+    /// Each wrong field of a validation problem as `PLACE CODE`.
+    ///
+    /// # Panics
+    /// Where it is no validation problem.
+    pub fn wrong(&self) -> Vec<String> {
+        assert_eq!(self.problem(), "400 validation_failed", "{}", self.json());
+        let place = |error: &Value| {
+            let place = error.get("pointer").or(error.get("parameter")).or(error.get("header"));
+            place.and_then(Value::as_str).unwrap_or("?").to_owned()
+        };
+        let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| format!("{} {}", place(error), error["code"].as_str().unwrap_or("?"))).collect()
+    }
+}

@@ -1,0 +1,183 @@
+//! A proxy in front of DynamoDB's HTTP API that fails as the real one can and the embedded one
+//! doesn't: throttling, conflicts, server errors, delays, connections cut before a request is
+//! passed on or after it was answered.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Throttle,
+    /// `TransactionConflict`, for transactions; another call is throttled.
+    Conflict,
+    ServerError,
+    Delay(Duration),
+    /// The request never reaches DynamoDB.
+    CutBefore,
+    /// DynamoDB did as it was asked; nobody hears of it.
+    CutAfter,
+}
+
+/// What the proxy is to do with the next calls.
+#[derive(Default)]
+struct Plan {
+    /// Each fault for the next call of its operation that none before it took.
+    rules: Vec<(&'static str, Fault)>,
+    /// A share of all calls, at random.
+    random: Option<(StdRng, f64)>,
+    /// Calls so far, by operation.
+    calls: Vec<String>,
+}
+
+#[derive(Clone)]
+pub struct FaultProxy {
+    address: SocketAddr,
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl FaultProxy {
+    pub async fn start(upstream: String) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let proxy = Self { address: listener.local_addr()?, plan: Arc::default() };
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let (serving, upstream) = (proxy.clone(), Arc::new(upstream));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (proxy, client, upstream) = (serving.clone(), client.clone(), Arc::clone(&upstream));
+                let pass = service_fn(move |request| {
+                    let (proxy, client, upstream) = (proxy.clone(), client.clone(), Arc::clone(&upstream));
+                    async move { proxy.pass(&client, &upstream, request).await }
+                });
+                let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
+                tokio::spawn(connection);
+            }
+        });
+        Ok(proxy)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Fails the next call of `operation` that no earlier rule takes.
+    pub fn next(&self, operation: &'static str, fault: Fault) {
+        self.plan().rules.push((operation, fault));
+    }
+
+    /// Fails a `share` of all calls, each fault as likely as the others.
+    pub fn at_random(&self, seed: u64, share: f64) {
+        self.plan().random = Some((StdRng::seed_from_u64(seed), share));
+    }
+
+    /// Passes everything on from now.
+    pub fn stop(&self) {
+        let mut plan = self.plan();
+        plan.rules.clear();
+        plan.random = None;
+    }
+
+    /// Rules that no call has met yet.
+    pub fn unmet(&self) -> usize {
+        self.plan().rules.len()
+    }
+
+    /// The operations called since the last time, in their order.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.plan().calls)
+    }
+
+    fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fault(&self, operation: &str) -> Option<Fault> {
+        let mut plan = self.plan();
+        plan.calls.push(operation.to_owned());
+        if let Some(at) = plan.rules.iter().position(|(rule, _)| *rule == operation) {
+            return Some(plan.rules.remove(at).1);
+        }
+        let (random, share) = plan.random.as_mut()?;
+        let faults = [
+            Fault::Throttle,
+            Fault::Conflict,
+            Fault::ServerError,
+            Fault::Delay(Duration::from_millis(5)),
+            Fault::CutBefore,
+            Fault::CutAfter,
+        ];
+        let hit = random.random_bool(*share);
+        let at = random.random_range(0..faults.len());
+        faults.get(at).copied().filter(|_| hit)
+    }
+
+    /// An error cuts the connection.
+    async fn pass(
+        &self,
+        client: &Client<HttpConnector, Full<Bytes>>,
+        upstream: &str,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, io::Error> {
+        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+        let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let fault = self.fault(&operation);
+        match fault {
+            None | Some(Fault::CutAfter) => {}
+            Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
+            Some(Fault::CutBefore) => return Err(io::Error::other("cut")),
+            Some(Fault::ServerError) => return Ok(failure(500, &json!({"__type": "InternalServerError"}))),
+            Some(Fault::Conflict) if operation == "TransactWriteItems" => return Ok(conflict(&body)),
+            Some(Fault::Throttle | Fault::Conflict) => {
+                return Ok(failure(400, &json!({"__type": "ProvisionedThroughputExceededException"})));
+            }
+        }
+        let mut onward = Request::post(upstream);
+        for (name, value) in &parts.headers {
+            if name != header::HOST {
+                onward = onward.header(name, value);
+            }
+        }
+        let onward = onward.body(Full::new(body)).map_err(io::Error::other)?;
+        let response = client.request(onward).await.map_err(io::Error::other)?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        if fault == Some(Fault::CutAfter) {
+            return Err(io::Error::other("cut"));
+        }
+        Ok(Response::from_parts(parts, Full::new(body)))
+    }
+}
+
+/// A transaction that another one on its first item was in the way of.
+fn conflict(request: &[u8]) -> Response<Full<Bytes>> {
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    let items = request.get("TransactItems").and_then(Value::as_array).map_or(1, Vec::len);
+    let reason = |at| json!({"Code": if at == 0 { "TransactionConflict" } else { "None" }});
+    let reasons: Vec<_> = (0..items).map(reason).collect();
+    failure(400, &json!({"__type": "TransactionCanceledException", "CancellationReasons": reasons}))
+}
+
+fn failure(status: u16, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    let kind = HeaderValue::from_static("application/x-amz-json-1.0");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
