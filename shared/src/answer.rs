@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
+use crate::precondition::IfNoneMatch;
 use crate::problem::Problem;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -51,6 +52,16 @@ impl Answer {
             body_of_a_replay: None,
             replayed: false,
         }
+    }
+
+    /// 304 in place of a body that the caller has already.
+    #[must_use]
+    pub fn unless_known(mut self, known: &IfNoneMatch) -> Self {
+        if self.version.is_some_and(|version| known.has(version)) {
+            self.status = 304;
+            self.body.clear();
+        }
+        self
     }
 
     #[must_use]
@@ -101,9 +112,10 @@ fn json(body: &impl Serialize) -> Result<String, Problem> {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
+        let bodiless = self.body.is_empty();
         let mut response = (status, self.body).into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::NO_CONTENT {
+        if bodiless {
             headers.remove(header::CONTENT_TYPE);
         } else {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -111,7 +123,9 @@ impl IntoResponse for Answer {
         if let Some(location) = self.location.and_then(|l| HeaderValue::try_from(l).ok()) {
             headers.insert(header::LOCATION, location);
         }
-        if let Some(etag) = self.version.and_then(|v| HeaderValue::try_from(format!("\"{v}\"")).ok()) {
+        if let Some(etag) =
+            self.version.and_then(|v| HeaderValue::try_from(format!("\"{v}\"")).ok())
+        {
             headers.insert(header::ETAG, etag);
         }
         if self.replayed {

@@ -29,19 +29,29 @@ pub struct App {
 }
 
 impl App {
-    /// `get` reads an environment variable; `endpoint` is another DynamoDB than the region's.
+    /// `get` reads an environment variable.
     pub async fn start(
         tables: &[Table],
         get: impl Fn(&'static str) -> Option<String>,
-        endpoint: Option<&str>,
     ) -> Result<Self, BadSetting> {
         let settings = Settings::from_variables(&get)?;
         let tables = Tables::from_variables(tables, &get)?;
         Ok(Self {
-            store: Store::connect(endpoint, tables, settings.audit_secret.clone()).await,
+            store: Store::connect(
+                settings.dynamodb_url.as_deref(),
+                tables,
+                settings.audit_secret.clone(),
+            )
+            .await,
             cursors: Arc::new(CursorSeal::new(&settings.cursor_secret)),
             settings: Arc::new(settings),
         })
+    }
+
+    /// The connection itself, for what makes the tables.
+    #[cfg(feature = "embedded")]
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.store.client()
     }
 
     pub fn settings(&self) -> &Settings {

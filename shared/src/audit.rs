@@ -66,7 +66,12 @@ pub struct StoredEntry {
 }
 
 impl Entry {
-    pub fn new(caller: &Caller, access: Access, subject: Subject, changed: &[&'static str]) -> Self {
+    pub fn new(
+        caller: &Caller,
+        access: Access,
+        subject: Subject,
+        changed: &[&'static str],
+    ) -> Self {
         Self {
             id: Uuid::now_v7(),
             timestamp_epoch_ms: Timestamp::now().ms(),
@@ -99,7 +104,8 @@ impl Entry {
 impl StoredEntry {
     /// Whether somebody with the secret, in any of its versions, wrote this entry as it stands.
     pub fn is_genuine(&self, secret: &Secrets) -> bool {
-        let (Ok(tag), Ok(bytes)) = (hex::decode(&self.hmac), serde_json::to_vec(&self.entry)) else {
+        let (Ok(tag), Ok(bytes)) = (hex::decode(&self.hmac), serde_json::to_vec(&self.entry))
+        else {
             return false;
         };
         secret.all().any(|secret| {

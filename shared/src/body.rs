@@ -20,14 +20,18 @@ const MOST_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 /// A JSON body as it was sent, and the key that came with it.
 pub struct Body {
     bytes: Bytes,
+    /// No bytes, and no type that they would have.
+    is_absent: bool,
     idempotency_key: Option<String>,
     method: Method,
     path: String,
 }
 
 impl Body {
+    /// Nothing at all counts as an object without members.
     pub fn node(&self) -> Result<Node<'_>, Problem> {
-        Node::parse(&self.bytes).map_err(|_| Problem::MALFORMED_JSON)
+        let bytes: &[u8] = if self.is_absent { b"{}" } else { &self.bytes };
+        Node::parse(bytes).map_err(|_| Problem::MALFORMED_JSON)
     }
 
     /// Reads the body as one object: its value, or every wrong field in it.
@@ -54,21 +58,28 @@ impl FromRequest<App> for Body {
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         Params::parse(parts.uri.query(), &[]).finish()?;
-        let idempotency_key = idempotency_key(&parts.headers)?;
+        let idempotency_key = match parts.method {
+            Method::POST => idempotency_key(&parts.headers)?,
+            _ => None,
+        };
         let bytes = read_all(body).await?;
-        if !is_json(&parts.headers, &parts.method) {
+        let is_absent = bytes.is_empty() && !parts.headers.contains_key(header::CONTENT_TYPE);
+        if !is_absent && !is_json(&parts.headers, &parts.method) {
             return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
         }
         let path = parts.uri.path().to_owned();
-        Ok(Self { bytes, idempotency_key, method: parts.method, path })
+        Ok(Self { bytes, is_absent, idempotency_key, method: parts.method, path })
     }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     const FORM: Wrong = Wrong::invalid("Send one key of 1 to 255 visible ASCII characters.");
     let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(key) = sent.next() else { return Ok(None) };
-    let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    let Some(key) = sent.next() else {
+        return Ok(None);
+    };
+    let visible =
+        |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
     match key.to_str().ok().filter(visible) {
         Some(key) if sent.next().is_none() => Ok(Some(key.to_owned())),
         _ => Err(Errors::of_header("Idempotency-Key", FORM).into()),
@@ -95,7 +106,9 @@ async fn read_all(body: axum::body::Body) -> Result<Bytes, Problem> {
 /// The type without its parameters, in any case.
 fn is_json(headers: &HeaderMap, method: &Method) -> bool {
     let mut sent = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(kind), None) = (sent.next(), sent.next()) else { return false };
+    let (Some(kind), None) = (sent.next(), sent.next()) else {
+        return false;
+    };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/json")
         || (*method == Method::PATCH && kind.eq_ignore_ascii_case("application/merge-patch+json"))

@@ -21,12 +21,16 @@ pub struct Settings {
     pub cursor_secret: Secrets,
     pub audit_secret: Secrets,
     pub cors_origins: Vec<String>,
+    /// Another DynamoDB than the region's own.
+    pub dynamodb_url: Option<String>,
     pub log_level: Level,
 }
 
 impl Settings {
     /// From the variables that `get` knows, an empty one being none.
-    pub fn from_variables(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, BadSetting> {
+    pub fn from_variables(
+        get: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, BadSetting> {
         let get = |name| get(name).filter(|value| !value.is_empty());
         let secret = |name, shortest, why| {
             Secrets::parse(&get(name).unwrap_or_default(), shortest).ok_or(BadSetting { name, why })
@@ -36,11 +40,23 @@ impl Settings {
             cursor_secret: secret("CURSOR_SECRET", 32, "needed, each at least 32 characters")?,
             audit_secret: secret("AUDIT_SECRET", 32, "needed, each at least 32 characters")?,
             cors_origins: origins(&get("CORS_ORIGINS").unwrap_or_default())?,
+            dynamodb_url: match get("AWS_ENDPOINT_URL_DYNAMODB") {
+                Some(url) if !is_endpoint(&url) => {
+                    return Err(BadSetting {
+                        name: "AWS_ENDPOINT_URL_DYNAMODB",
+                        why: "http://HOST:PORT or https://HOST is needed",
+                    });
+                }
+                url => url,
+            },
             log_level: match get("LOG_LEVEL") {
                 Some(level) => log_level(&level),
                 None => Some(Level::INFO),
             }
-            .ok_or(BadSetting { name: "LOG_LEVEL", why: "one of error, warn, info, debug, trace" })?,
+            .ok_or(BadSetting {
+                name: "LOG_LEVEL",
+                why: "one of error, warn, info, debug, trace",
+            })?,
         })
     }
 }
@@ -79,6 +95,13 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest
 }
 
+/// Whether a URL says where an HTTP service is.
+pub fn is_endpoint(url: &str) -> bool {
+    let uri = url.parse::<http::Uri>().ok();
+    let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
+    matches!(scheme, Some("http" | "https")) && uri.is_some_and(|uri| uri.host().is_some())
+}
+
 /// Whether a URL's host is this machine.
 pub fn is_loopback(url: &str) -> bool {
     let host = url.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
@@ -103,8 +126,12 @@ fn origins(list: &str) -> Result<Vec<String>, BadSetting> {
             return Err(wrong("* is refused; name each origin"));
         }
         let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])) || !origin.is_ascii() {
-            return Err(wrong("each is https://HOST or http://HOST, with a port perhaps, and no path"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' ']))
+            || !origin.is_ascii()
+        {
+            return Err(wrong(
+                "each is https://HOST or http://HOST, with a port perhaps, and no path",
+            ));
         }
         origins.push(origin.to_ascii_lowercase());
     }
@@ -138,6 +165,8 @@ mod tests {
             ("CORS_ORIGINS", "https://example.com/path"),
             ("LOG_LEVEL", "loud"),
             ("LOG_LEVEL", "3"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "nowhere"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "ftp://127.0.0.1"),
         ] {
             let line = settings(name, value).err().map(|bad| bad.to_string()).unwrap_or_default();
             assert!(line.starts_with(name), "{name}={value}: {line:?}");
@@ -147,10 +176,16 @@ mod tests {
 
     #[test]
     fn every_secret_of_a_list_verifies_and_the_first_makes() {
-        let secrets = settings("ADMIN_TOKEN", "the-new-admin-token,the-old-admin-token").map(|s| s.admin_token);
+        let secrets = settings("ADMIN_TOKEN", "the-new-admin-token,the-old-admin-token")
+            .map(|s| s.admin_token);
         let secrets = secrets.as_ref().ok();
         assert_eq!(secrets.map(Secrets::first), Some(b"the-new-admin-token".as_slice()));
-        for (token, known) in [("the-new-admin-token", true), ("the-old-admin-token", true), ("the-", false), ("", false)] {
+        for (token, known) in [
+            ("the-new-admin-token", true),
+            ("the-old-admin-token", true),
+            ("the-", false),
+            ("", false),
+        ] {
             assert_eq!(secrets.map(|s| s.contains(token.as_bytes())), Some(known), "{token}");
         }
     }

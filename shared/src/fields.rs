@@ -103,7 +103,10 @@ pub struct Errors {
 impl Errors {
     /// A header that doesn't have its form.
     pub fn of_header(name: &'static str, wrong: Wrong) -> Self {
-        Self { listed: vec![FieldError { at: 0, place: Place::Header(name), wrong }], truncated: false }
+        Self {
+            listed: vec![FieldError { at: 0, place: Place::Header(name), wrong }],
+            truncated: false,
+        }
     }
 
     pub fn listed(&self) -> &[FieldError] {
@@ -169,7 +172,8 @@ impl Fields {
             self.wrong(node.at, Wrong::NOT_AN_OBJECT);
             return None;
         };
-        let known = |name: &str| members.writable.contains(&name) || members.read_only.contains(&name);
+        let known =
+            |name: &str| members.writable.contains(&name) || members.read_only.contains(&name);
         if let Some((_, first)) = given.iter().find(|(name, _)| !known(name)) {
             self.wrong(first.at, Wrong::unknown("unknown_field", members.writable));
         }
@@ -217,6 +221,11 @@ impl<'n> Object<'_, 'n> {
     /// Whether the member was given, right or wrong.
     pub fn has(&self, name: &str) -> bool {
         self.member(name).is_some()
+    }
+
+    /// Which of these members were given.
+    pub fn given(&self, members: Members) -> Vec<&'static str> {
+        members.writable.iter().copied().filter(|name| self.has(name)).collect()
     }
 
     /// A member of an object within this one, as it was given.
@@ -335,6 +344,11 @@ impl Params {
             (None, Err(wrong)) => Err(*wrong),
         };
         parsed.map_err(|wrong| self.enter(at, name, wrong)).ok()
+    }
+
+    /// Whether a parameter can't be decoded.
+    pub fn is_garbled(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, value)| given == name && value.is_err())
     }
 
     /// Enters a rule between parameters that `name` breaks.

@@ -2,6 +2,7 @@
 //! its problem written out, one log line.
 
 use std::any::Any;
+use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -106,8 +107,14 @@ impl Context {
             (1..=128).contains(&id.len())
                 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
-        let request_id = given.filter(fits).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-        Self { request_id, source_ip: source_ip(extensions), meter: Arc::default(), username: OnceLock::new() }
+        let request_id =
+            given.filter(fits).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+        Self {
+            request_id,
+            source_ip: source_ip(extensions),
+            meter: Arc::default(),
+            username: OnceLock::new(),
+        }
     }
 
     /// The request's own, or an empty one where no envelope is worn.
@@ -125,12 +132,14 @@ impl Context {
 /// As the gateway or the socket saw it; what a client says of itself counts for nothing.
 fn source_ip(extensions: &Extensions) -> Option<IpAddr> {
     match extensions.get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref()?.parse().ok(),
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            context.http.source_ip.as_deref()?.parse().ok()
+        }
         _ => extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
     }
 }
 
-async fn envelope(mut request: Request, next: Next) -> Response {
+pub(crate) async fn envelope(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let context = Arc::new(Context::new(request.headers(), request.extensions()));
     request.extensions_mut().insert(Arc::clone(&context));
@@ -145,7 +154,8 @@ async fn envelope(mut request: Request, next: Next) -> Response {
     if let Some(problem) = &problem {
         let body = problem.body(&context.request_id);
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        *response.body_mut() = if method == Method::HEAD { Body::empty() } else { Body::from(body) };
+        *response.body_mut() =
+            if method == Method::HEAD { Body::empty() } else { Body::from(body) };
     }
     let cost = context.meter.cost();
     let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
@@ -153,7 +163,8 @@ async fn envelope(mut request: Request, next: Next) -> Response {
     // The storage's share would tell whether a thing is another's or isn't there.
     let telling = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
     if !telling.contains(&response.status()) {
-        timing += &format!(
+        let _ = write!(
+            timing,
             ", db;dur={:.2};desc=\"{} calls, {} RCU, {} WCU\"",
             cost.waited.as_secs_f64() * 1_000.0,
             cost.calls,
@@ -162,7 +173,9 @@ async fn envelope(mut request: Request, next: Next) -> Response {
         );
     }
     let headers = response.headers_mut();
-    for (name, value) in [(REQUEST_ID, context.request_id.as_str()), (SERVER_TIMING, timing.as_str())] {
+    for (name, value) in
+        [(REQUEST_ID, context.request_id.as_str()), (SERVER_TIMING, timing.as_str())]
+    {
         headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
     }
     for (name, value) in [
@@ -174,7 +187,7 @@ async fn envelope(mut request: Request, next: Next) -> Response {
     }
     log::request(&log::Request {
         request_id: &context.request_id,
-        method: method.as_str(),
+        method: known(&method),
         route: route.as_ref().map_or("", MatchedPath::as_str),
         status: response.status().as_u16(),
         code: problem.as_ref().map_or("", Problem::code),
@@ -185,6 +198,20 @@ async fn envelope(mut request: Request, next: Next) -> Response {
         write_units: cost.write_units,
     });
     response
+}
+
+/// A method's name; one of a caller's own making would be free text in the log.
+fn known(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) { method.as_str() } else { "other" }
 }
 
 /// Whether the path, as the gateway got it, has nothing to decode: the gateway hands paths on

@@ -46,7 +46,9 @@ impl<'a> Node<'a> {
 
     /// A member of an object. A null counts as absent.
     pub fn member(&self, name: &str) -> Option<&Self> {
-        let Value::Object(members) = &self.value else { return None };
+        let Value::Object(members) = &self.value else {
+            return None;
+        };
         let (_, node) = members.iter().find(|(given, _)| given == name)?;
         (node.value != Value::Null).then_some(node)
     }
@@ -181,8 +183,27 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        for text in ["", " ", "{", "[1,]", "{\"a\":1,}", "nul", "NaN", "Infinity", "-Infinity",
-            "01", "1.", ".5", "+1", "1e", "'a'", "\"\u{1}\"", "\"\\ud800\"", "1 2", "\u{feff}1"] {
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "nul",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "'a'",
+            "\"\u{1}\"",
+            "\"\\ud800\"",
+            "1 2",
+            "\u{feff}1",
+        ] {
             assert!(!parses(text), "{text:?}");
         }
         assert!(Node::parse(b"\"\xff\"").is_err());
@@ -192,7 +213,9 @@ mod tests {
     #[test]
     fn a_number_keeps_its_text() {
         for text in ["1e400", "-0", "0.10", "123456789012345678901234567890"] {
-            assert!(Node::parse(text.as_bytes()).is_ok_and(|n| n.value == Value::Number(text.into())));
+            assert!(
+                Node::parse(text.as_bytes()).is_ok_and(|n| n.value == Value::Number(text.into()))
+            );
         }
     }
 

@@ -1,21 +1,21 @@
 //! Quartet's platform: what each function wears, in the order in which a request meets it.
 
-pub mod serve;
-pub mod app;
-pub mod http;
-pub mod auth;
-pub mod json;
-pub mod fields;
-pub mod values;
-pub mod body;
-pub mod precondition;
-pub mod list;
-pub mod store;
-pub mod audit;
 pub mod answer;
-pub mod problem;
-pub mod log;
+pub mod app;
+pub mod audit;
+pub mod auth;
+pub mod body;
 pub mod config;
+pub mod fields;
+pub mod http;
+pub mod json;
+pub mod list;
+pub mod log;
+pub mod precondition;
+pub mod problem;
+pub mod serve;
+pub mod store;
+pub mod values;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

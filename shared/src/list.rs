@@ -84,16 +84,22 @@ impl Paging {
         usual_limit: usize,
     ) -> Result<Self, Problem> {
         let limit = params.optional("limit", limit).unwrap_or(usual_limit);
+        if params.is_garbled("cursor") {
+            return Err(Problem::INVALID_CURSOR);
+        }
         let cursor = params.optional("cursor", |cursor| Ok(cursor.to_owned()));
         let filters = serde_json::to_string(&params.filters()).map_err(|_| Problem::INTERNAL)?;
         let bound_to = format!("{caller} {} {filters}", uri.path());
         let link = format!("{}?{}", uri.path(), params.query_without("cursor"));
         params.finish()?;
         let position = match cursor {
-            Some(cursor) => Some(app.cursors.open(&cursor, &bound_to).ok_or(Problem::INVALID_CURSOR)?),
+            Some(cursor) => {
+                Some(app.cursors.open(&cursor, &bound_to).ok_or(Problem::INVALID_CURSOR)?)
+            }
             None => None,
         };
-        let asked_at = position.as_ref().and_then(|position| Timestamp::from_ms(position.asked_at_ms));
+        let asked_at =
+            position.as_ref().and_then(|position| Timestamp::from_ms(position.asked_at_ms));
         Ok(Self {
             limit,
             after: position.map(|position| position.after),
@@ -106,7 +112,9 @@ impl Paging {
 
     /// The cursor of the next page, and the `Link` to it.
     fn next<T>(&self, page: &Page<T>) -> Result<Option<(String, String)>, Problem> {
-        let Some(after) = page.next.clone() else { return Ok(None) };
+        let Some(after) = page.next.clone() else {
+            return Ok(None);
+        };
         let position = Position { after, asked_at_ms: self.asked_at.ms() };
         let cursor = self.seal.seal(&position, &self.bound_to).ok_or(Problem::INTERNAL)?;
         let and = if self.link.ends_with('?') { "" } else { "&" };
@@ -163,10 +171,12 @@ impl Params {
     /// The query as it was sent, encoded anew, without one of its parameters.
     fn query_without(&self, left_out: &str) -> String {
         /// All but RFC 3986's unreserved characters.
-        const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+        const ENCODED: &AsciiSet =
+            &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
         let pairs = self.given().filter(|(name, _)| *name != left_out);
         let encoded = |text| utf8_percent_encode(text, ENCODED);
-        let pairs: Vec<_> = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let pairs: Vec<_> =
+            pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         pairs.join("&")
     }
 }
@@ -188,7 +198,7 @@ mod tests {
     #[test]
     fn a_cursor_opens_for_what_it_is_bound_to_and_nothing_else() {
         let seal = seal("one").unwrap_or(CursorSeal(vec![]));
-        let cursor = self.seal.seal(&position(), "ada /coupons []").unwrap_or_default();
+        let cursor = seal.seal(&position(), "ada /coupons []").unwrap_or_default();
         assert_eq!(seal.open(&cursor, "ada /coupons []").map(|p| p.after).as_deref(), Some("019b"));
         assert!(seal.open(&cursor, "bob /coupons []").is_none());
         assert!(!cursor.contains("019b"));
@@ -207,7 +217,7 @@ mod tests {
         fn no_other_text_is_a_cursor(text in "\\PC{0,80}", byte in 0..100usize, bit in 0..8u8) {
             let seal = seal("one").unwrap_or(CursorSeal(vec![]));
             prop_assert!(seal.open(&text, "x").is_none());
-            let cursor = self.seal.seal(&position(), "x").unwrap_or_default();
+            let cursor = seal.seal(&position(), "x").unwrap_or_default();
             let mut bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
             let at = byte % bytes.len();
             if let Some(byte) = bytes.get_mut(at) {

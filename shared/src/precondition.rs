@@ -1,57 +1,86 @@
-//! `If-Match` on resources that PUT, PATCH and DELETE change.
+//! `If-Match` on resources that PUT, PATCH and DELETE change, `If-None-Match` where they are read.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
 use crate::fields::{Errors, Wrong};
 use crate::problem::Problem;
+
+const FORM: Wrong = Wrong::invalid("This must be * or a list of quoted tags.");
 
 /// Which versions the caller would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
     /// No header, or `*`: any version that is there.
     Any,
-    /// One of these strong tags, each without its quotes.
-    OneOf(Vec<String>),
+    OneOf(Vec<Tag>),
+}
+
+/// Which versions the caller has already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfNoneMatch {
+    None,
+    Any,
+    OneOf(Vec<Tag>),
+}
+
+/// An entity tag without its quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    weak: bool,
+    tag: String,
 }
 
 impl IfMatch {
-    fn parse(headers: &HeaderMap) -> Result<Self, Problem> {
-        const FORM: Wrong = Wrong::invalid("This must be * or a list of quoted tags.");
-        let wrong = || Problem::from(Errors::of_header("If-Match", FORM));
-        let mut lines = Vec::new();
-        for line in headers.get_all(header::IF_MATCH) {
-            lines.push(line.to_str().map_err(|_| wrong())?);
-        }
-        let list = lines.join(",");
-        match list.trim() {
-            "" if lines.is_empty() => Ok(Self::Any),
-            "*" => Ok(Self::Any),
-            list => tags(list).map(Self::OneOf).ok_or_else(wrong),
-        }
-    }
-
-    /// Refuses to go on where the resource has another version than those asked for.
+    /// Refuses to go on where the resource has another version than those asked for. A weak tag
+    /// never matches.
     pub fn check(&self, version: u64) -> Result<(), Problem> {
+        let matches = |tag: &Tag| !tag.weak && tag.tag == version.to_string();
         match self {
-            Self::Any => Ok(()),
-            Self::OneOf(tags) if tags.contains(&version.to_string()) => Ok(()),
-            Self::OneOf(_) => Err(Problem::VERSION_MISMATCH),
+            Self::OneOf(tags) if !tags.iter().any(matches) => Err(Problem::VERSION_MISMATCH),
+            Self::Any | Self::OneOf(_) => Ok(()),
         }
     }
 }
 
-/// The strong tags of a list as RFC 9110, section 8.8.3, has it. A weak tag is well formed and
-/// never matches, so it is left out.
-fn tags(list: &str) -> Option<Vec<String>> {
+impl IfNoneMatch {
+    /// Whether the caller has this version. A weak tag is as good as a strong one.
+    pub fn has(&self, version: u64) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::OneOf(tags) => tags.iter().any(|tag| tag.tag == version.to_string()),
+        }
+    }
+}
+
+/// The tags of a header: None without one, an empty list for `*`.
+fn tags_of(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    shown: &'static str,
+) -> Result<Option<Vec<Tag>>, Problem> {
+    let wrong = || Problem::from(Errors::of_header(shown, FORM));
+    let mut lines = Vec::new();
+    for line in headers.get_all(name) {
+        lines.push(line.to_str().map_err(|_| wrong())?);
+    }
+    match lines.join(",").trim() {
+        "" if lines.is_empty() => Ok(None),
+        "*" => Ok(Some(Vec::new())),
+        list => tags(list).map(Some).ok_or_else(wrong),
+    }
+}
+
+/// One tag or more, as RFC 9110, section 8.8.3, has them.
+fn tags(list: &str) -> Option<Vec<Tag>> {
     let mut tags = Vec::new();
-    let mut found = false;
     let mut rest = list;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         if rest.is_empty() {
-            return found.then_some(tags);
+            return Some(tags).filter(|tags| !tags.is_empty());
         }
         let (weak, quoted) = match rest.strip_prefix("W/") {
             Some(quoted) => (true, quoted),
@@ -65,10 +94,7 @@ fn tags(list: &str) -> Option<Vec<String>> {
         if !rest.is_empty() && !rest.starts_with(',') {
             return None;
         }
-        found = true;
-        if !weak {
-            tags.push(tag.to_owned());
-        }
+        tags.push(Tag { weak, tag: tag.to_owned() });
     }
 }
 
@@ -76,7 +102,22 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::parse(&parts.headers)
+        Ok(match tags_of(&parts.headers, &header::IF_MATCH, "If-Match")? {
+            Some(tags) if !tags.is_empty() => Self::OneOf(tags),
+            _ => Self::Any,
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(match tags_of(&parts.headers, &header::IF_NONE_MATCH, "If-None-Match")? {
+            None => Self::None,
+            Some(tags) if tags.is_empty() => Self::Any,
+            Some(tags) => Self::OneOf(tags),
+        })
     }
 }
 
@@ -84,20 +125,32 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 mod tests {
     use super::*;
 
-    fn parse(value: &str) -> Option<IfMatch> {
-        let value = value.parse().ok()?;
-        IfMatch::parse(&HeaderMap::from_iter([(header::IF_MATCH, value)])).ok()
+    fn parse(value: &str) -> Option<String> {
+        let tags = tags(value)?;
+        Some(
+            tags.iter()
+                .map(|tag| format!("{}{} ", if tag.weak { "~" } else { "" }, tag.tag))
+                .collect(),
+        )
     }
 
     #[test]
-    fn a_star_or_quoted_tags_and_nothing_else() {
-        let one_of = |tags: &[&str]| Some(IfMatch::OneOf(tags.iter().map(ToString::to_string).collect()));
-        assert_eq!(parse("*"), Some(IfMatch::Any));
-        assert_eq!(parse(r#""3""#), one_of(&["3"]));
-        assert_eq!(parse(r#""3" , "a,b","4""#), one_of(&["3", "a,b", "4"]));
-        assert_eq!(parse(r#"W/"3""#), one_of(&[]));
+    fn a_list_has_quoted_tags_and_nothing_else() {
+        for (list, tags) in
+            [(r#""3""#, "3 "), (r#""3" , "a,b","4""#, "3 a,b 4 "), (r#"W/"3""#, "~3 ")]
+        {
+            assert_eq!(parse(list).as_deref(), Some(tags));
+        }
         for wrong in ["3", r#""3"#, r#"3""#, r#""3" "4""#, r#"w/"3""#, ",", "", r#"*, "3""#] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_weak_tag_is_good_enough_to_have_and_not_to_change() {
+        let tags = tags(r#"W/"3", "4""#).unwrap_or_default();
+        let (change, have) = (IfMatch::OneOf(tags.clone()), IfNoneMatch::OneOf(tags));
+        assert!(change.check(3).is_err() && change.check(4).is_ok());
+        assert!(have.has(3) && have.has(4) && !have.has(5));
     }
 }

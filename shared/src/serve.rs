@@ -3,13 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
+use tokio::net::TcpListener;
+
 use crate::app::{App, Function};
 use crate::log;
 
 /// Runs one function until it is told to stop. `AWS_LAMBDA_RUNTIME_API` says that this is Lambda.
 pub async fn run(function: Function) -> ExitCode {
     let variable = |name| std::env::var(name).ok();
-    let app = match App::start(function.tables, variable, None).await {
+    let app = match App::start(function.tables, variable).await {
         Ok(app) => app,
         Err(bad) => return failed(&bad.to_string()),
     };
@@ -21,9 +23,8 @@ pub async fn run(function: Function) -> ExitCode {
             Err(_) => failed("the Lambda runtime ended"),
         };
     }
-    let listener = match tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await {
-        Ok(listener) => listener,
-        Err(_) => return failed("no local port is free"),
+    let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+        return failed("no local port is free");
     };
     if let Ok(address) = listener.local_addr() {
         eprintln!("{} on http://{address}", function.name);

@@ -64,14 +64,19 @@ pub fn integer(range: RangeInclusive<i64>) -> impl Fn(&Node) -> Result<i64, Wron
     }
 }
 
-/// A JSON number within `range`. A negative zero becomes zero.
+/// A JSON number within `range`. A negative zero, and what is too small for a DynamoDB number,
+/// which begins at 1e-130, becomes zero.
 pub fn number(range: RangeInclusive<f64>) -> impl Fn(&Node) -> Result<f64, Wrong> {
     move |node| {
         let Value::Number(digits) = &node.value else {
             return Err(Wrong::NOT_A_NUMBER);
         };
         let value: f64 = digits.parse().map_err(|_| Wrong::NOT_A_NUMBER)?;
-        if range.contains(&value) { Ok(value + 0.0) } else { Err(Wrong::OUT_OF_RANGE) }
+        match value {
+            _ if !range.contains(&value) => Err(Wrong::OUT_OF_RANGE),
+            _ if value.abs() < 1e-130 => Ok(0.0),
+            value => Ok(value),
+        }
     }
 }
 
@@ -113,9 +118,12 @@ impl Timestamp {
 
     /// RFC 3339 with an offset; what is finer than a millisecond is cut off.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
-        let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| {
-            Wrong::invalid("This must be an RFC 3339 time with an offset, such as 2016-08-05T08:40:51.620Z.")
-        })?;
+        const FORM: Wrong = Wrong::invalid(
+            "This must be an RFC 3339 time with an offset, such as 2016-08-05T08:40:51.620Z.",
+        );
+        // chrono takes a typographic minus as well.
+        let parsed = DateTime::parse_from_rfc3339(text).ok().filter(|_| text.is_ascii());
+        let parsed = parsed.ok_or(FORM)?;
         Self::from_ms(parsed.timestamp_millis()).ok_or(Wrong::OUT_OF_RANGE)
     }
 
@@ -171,8 +179,17 @@ mod tests {
 
     #[test]
     fn what_is_no_rfc_3339_time_of_a_real_day_is_refused() {
-        for text in ["", "2016-08-05", "2016-08-05T08:40:51", "2023-02-29T00:00:00Z",
-            "2016-13-01T00:00:00Z", "2016-08-05T24:00:00Z", "2016-08-05T08:40:51.Z", "1470386451"] {
+        for text in [
+            "",
+            "2016-08-05",
+            "2016-08-05T08:40:51",
+            "2023-02-29T00:00:00Z",
+            "2016-13-01T00:00:00Z",
+            "2016-08-05T24:00:00Z",
+            "2016-08-05T08:40:51.Z",
+            "1470386451",
+            "2016-08-05T08:40:51\u{2212}01:00",
+        ] {
             assert_eq!(time(text), Err("invalid_value"), "{text:?}");
         }
         assert_eq!(time("0000-01-01T00:00:00+01:00"), Err("out_of_range"));
@@ -181,7 +198,9 @@ mod tests {
 
     #[test]
     fn decimals_have_no_sign_no_exponent_and_no_padding() {
-        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1_000", "01", "00", "1.2.3", " 1", "١"] {
+        for text in
+            ["", ".", "1.", ".5", "-1", "+1", "1e3", "1_000", "01", "00", "1.2.3", " 1", "١"]
+        {
             assert_eq!(decimal(text, 15, 2).map_err(|w| w.code), Err("invalid_value"), "{text:?}");
         }
         assert_eq!(decimal("1234567890123456", 15, 2).map_err(|w| w.code), Err("out_of_range"));

@@ -16,18 +16,37 @@ const MOST_REDEMPTIONS: i64 = 9_007_199_254_740_991;
 
 pub const MEMBERS: Members = Members {
     writable: &[
-        "category", "couponcode", "description", "merchant", "title", "store", "published_at",
-        "expire_at", "discount", "min_order_amount", "max_redemptions",
-        "max_redemptions_per_customer", "disabled",
+        "category",
+        "couponcode",
+        "description",
+        "merchant",
+        "title",
+        "store",
+        "published_at",
+        "expire_at",
+        "discount",
+        "min_order_amount",
+        "max_redemptions",
+        "max_redemptions_per_customer",
+        "disabled",
     ],
     read_only: &[
-        "id", "valid", "status", "times_redeemed", "times_reserved", "version", "created_at",
-        "updated_at", "distance_km",
+        "id",
+        "valid",
+        "status",
+        "times_redeemed",
+        "times_reserved",
+        "version",
+        "created_at",
+        "updated_at",
+        "distance_km",
     ],
 };
 
-const STORE: Members =
-    Members { writable: &["lat", "long", "city", "phone", "state", "street", "zip"], read_only: &[] };
+const STORE: Members = Members {
+    writable: &["lat", "long", "city", "phone", "state", "street", "zip"],
+    read_only: &[],
+};
 
 const DISCOUNT: Members =
     Members { writable: &["type", "value", "currency", "max_amount"], read_only: &[] };
@@ -59,7 +78,7 @@ pub struct Terms {
 }
 
 /// The store that takes the coupon. Degrees, both or neither.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Place {
     #[serde(skip_serializing_if = "Option::is_none")]
     lat: Option<f64>,
@@ -104,17 +123,22 @@ impl Terms {
         let description = coupon.optional("description", string(lines::<4096>));
         let merchant = coupon.required("merchant", string(text::<256>));
         let title = coupon.required("title", string(text::<256>));
-        let store = coupon.object("store", STORE, Place::read);
+        // A store of which nothing is said is none.
+        let store = coupon
+            .object("store", STORE, |place| Some(Place::read(place)))
+            .filter(|store| *store != Place::default());
         let published_at = coupon.required("published_at", string(Timestamp::parse));
         let expire_at = coupon.required("expire_at", string(Timestamp::parse));
         let currency = currency_of(coupon);
-        let discount = coupon.object("discount", DISCOUNT, |discount| Discount::read(discount, currency));
+        let discount =
+            coupon.object("discount", DISCOUNT, |discount| Discount::read(discount, currency));
         let min_order_amount = coupon.optional("min_order_amount", amount(currency));
         if needs_currency(coupon) && coupon.node_within("discount", "currency").is_none() {
             coupon.wrong_within("discount", "currency", Wrong::REQUIRED);
         }
         let max_redemptions = coupon.optional("max_redemptions", integer(1..=MOST_REDEMPTIONS));
-        let per_customer = coupon.optional("max_redemptions_per_customer", integer(1..=MOST_REDEMPTIONS));
+        let per_customer =
+            coupon.optional("max_redemptions_per_customer", integer(1..=MOST_REDEMPTIONS));
         let disabled = coupon.optional("disabled", boolean);
         Some(Self {
             category,
@@ -156,7 +180,8 @@ impl Terms {
     /// The names of the members that differ from `old`, or that are given where there is no old.
     pub fn changed(&self, old: Option<&Self>) -> Vec<&'static str> {
         let json = |terms: &Self| serde_json::to_value(terms).unwrap_or_default();
-        let (new, old) = (json(self), old.map(json).unwrap_or_default());
+        let unset = || serde_json::json!({"disabled": false});
+        let (new, old) = (json(self), old.map_or_else(unset, json));
         MEMBERS.writable.iter().copied().filter(|name| new.get(name) != old.get(name)).collect()
     }
 
@@ -188,7 +213,7 @@ fn needs_currency(coupon: &Object) -> bool {
 }
 
 impl Place {
-    fn read(place: &mut Object) -> Option<Self> {
+    fn read(place: &mut Object) -> Self {
         let lat = place.optional("lat", number(-90.0..=90.0));
         let long = place.optional("long", number(-180.0..=180.0));
         for (name, other) in [("lat", "long"), ("long", "lat")] {
@@ -196,7 +221,7 @@ impl Place {
                 place.wrong(name, Wrong::REQUIRED);
             }
         }
-        Some(Self {
+        Self {
             lat,
             long,
             city: place.optional("city", string(text::<256>)),
@@ -204,7 +229,7 @@ impl Place {
             state: place.optional("state", string(text::<256>)),
             street: place.optional("street", string(text::<256>)),
             zip: place.optional("zip", string(text::<256>)),
-        })
+        }
     }
 }
 
@@ -232,9 +257,12 @@ impl Kind {
     }
 }
 
-/// ISO 4217, for currencies that amounts can be in: gold and test codes have no decimals.
+/// ISO 4217, for currencies that amounts can be in: gold and test codes have no decimals, and
+/// withdrawn ones are nobody's money.
 fn currency(text: &str) -> Result<Currency, Wrong> {
-    let known = Currency::from_code(text).filter(|currency| currency.exponent().is_some());
+    let usable =
+        |currency: &Currency| currency.exponent().is_some() && currency.is_superseded().is_none();
+    let known = Currency::from_code(text).filter(usable);
     known.ok_or(Wrong::invalid("This must be a currency's code by ISO 4217, such as USD."))
 }
 
@@ -283,7 +311,13 @@ impl StatusFilter {
             "valid" => Self::Valid,
             _ => {
                 return Err(Wrong::not_one_of(&[
-                    "invalid", "disabled", "scheduled", "expired", "exhausted", "active", "valid",
+                    "invalid",
+                    "disabled",
+                    "scheduled",
+                    "expired",
+                    "exhausted",
+                    "active",
+                    "valid",
                 ]));
             }
         })

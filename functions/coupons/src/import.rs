@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::Uri;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use http::Uri;
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
 use shared::app::App;
@@ -45,7 +45,7 @@ struct Sorted {
     failed: Vec<(usize, Errors)>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Counts {
     imported: usize,
     unchanged: usize,
@@ -67,7 +67,11 @@ struct Failed<'a> {
 }
 
 /// `POST /coupons/import`
-pub async fn import(store: Store, caller: Allowed<CouponsWrite>, body: Body) -> Result<Answer, Problem> {
+pub async fn import(
+    store: Store,
+    caller: Allowed<CouponsWrite>,
+    body: Body,
+) -> Result<Answer, Problem> {
     let key = body.key(&caller);
     let (sorted, dry_run) = match sort(&body) {
         Ok(sorted) => sorted,
@@ -90,7 +94,8 @@ pub async fn import(store: Store, caller: Allowed<CouponsWrite>, body: Body) -> 
             let key = key.map(|key| key.part(number));
             parts.push(import_part(store, caller, key, rows, began));
         }
-        let parts: Vec<Counts> = stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect().await?;
+        let parts: Vec<Counts> =
+            stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect().await?;
         parts.iter().fold(Counts::default(), Counts::plus)
     };
     let answer = sorted.answer(counts)?;
@@ -148,7 +153,8 @@ async fn import_part(
     let decide = || async move {
         let present = present(store, rows).await?;
         let new = rows.iter().filter(|row| !present.contains(&row.content));
-        let coupons: Vec<_> = new.map(|row| Coupon::new(row.id(began), row.terms.clone(), began)).collect();
+        let coupons: Vec<_> =
+            new.map(|row| Coupon::new(row.id(began), row.terms.clone(), began)).collect();
         table::import(caller, &coupons, Answer::ok(&Counts::of(rows, &present))?)
     };
     store.commit(key.as_ref(), decide).await?.body()
@@ -191,7 +197,9 @@ impl Sorted {
         Answer::ok(&Imported {
             counts: Counts { unchanged: counts.unchanged + self.repeated, ..counts },
             errors_truncated: self.failed.iter().any(|(_, errors)| errors.truncated()),
-            failed: failed.map(|(index, errors)| Failed { index: *index, errors: errors.listed() }).collect(),
+            failed: failed
+                .map(|(index, errors)| Failed { index: *index, errors: errors.listed() })
+                .collect(),
         })
     }
 }
@@ -206,7 +214,8 @@ pub async fn export(
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 100)?;
     let after = paging.after.clone();
-    let page = table::list(&store, Source::All, Order::Ascending, after, paging.limit, false, Some).await?;
+    let page = table::list(&store, Source::All, Order::Ascending, after, paging.limit, false, Some)
+        .await?;
     let contents: Vec<_> = page.items.iter().map(|coupon| table::content(&coupon.terms)).collect();
     let counts = table::counts(&store, &contents).await?;
     let mut items = Vec::new();

@@ -41,7 +41,8 @@ async fn list(
     caller: Anyone,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    const PARAMETERS: [&str; 7] = ["status", "category", "merchant", "couponcode", "at", "limit", "cursor"];
+    const PARAMETERS: [&str; 7] =
+        ["status", "category", "merchant", "couponcode", "at", "limit", "cursor"];
     let mut params = Params::parse(uri.query(), &PARAMETERS);
     let status = params.optional("status", StatusFilter::parse);
     let category = params.optional("category", text::<256>);
@@ -51,12 +52,16 @@ async fn list(
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let at = at.unwrap_or(paging.asked_at);
     let (source, leaves_out) = match (&couponcode, &merchant, &category) {
-        (Some(code), merchant, category) => (Source::Couponcode(code), merchant.is_some() || category.is_some()),
+        (Some(code), merchant, category) => {
+            (Source::Couponcode(code), merchant.is_some() || category.is_some())
+        }
         (None, Some(merchant), category) => (Source::Merchant(merchant), category.is_some()),
         (None, None, Some(category)) => (Source::Category(category), false),
         (None, None, None) => (Source::All, false),
     };
-    let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+    let is = |wanted: &Option<String>, value: &str| {
+        wanted.as_deref().is_none_or(|wanted| wanted == value)
+    };
     let keep = |coupon: Coupon| {
         let terms = &coupon.terms;
         let fits = is(&couponcode, &terms.couponcode)
@@ -67,12 +72,17 @@ async fn list(
     };
     let selective = leaves_out || status.is_some();
     let after = paging.after.clone();
-    let page = table::list(&store, source, Order::Descending, after, paging.limit, selective, keep).await?;
+    let page = table::list(&store, source, Order::Descending, after, paging.limit, selective, keep)
+        .await?;
     paging.answer(&page)
 }
 
 /// `POST /coupons`
-async fn create(store: Store, caller: Allowed<CouponsWrite>, body: Body) -> Result<Answer, Problem> {
+async fn create(
+    store: Store,
+    caller: Allowed<CouponsWrite>,
+    body: Body,
+) -> Result<Answer, Problem> {
     let (caller, body) = (&*caller, &body);
     let decide = || async move {
         let terms = body.read(MEMBERS, Terms::read)?;
@@ -86,12 +96,7 @@ async fn create(store: Store, caller: Allowed<CouponsWrite>, body: Body) -> Resu
 }
 
 /// `GET /coupons/{id}`
-async fn read(
-    store: Store,
-    _: Anyone,
-    Ids(id): Ids<Uuid>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+async fn read(store: Store, _: Anyone, Ids(id): Ids<Uuid>, uri: Uri) -> Result<Response, Problem> {
     let mut params = Params::parse(uri.query(), &["at"]);
     let at = params.optional("at", Timestamp::parse);
     params.finish()?;
@@ -141,11 +146,7 @@ async fn patch(
     store.commit(None, decide).await
 }
 
-fn amend(
-    caller: &Caller,
-    old: &Coupon,
-    terms: Terms,
-) -> Result<Change, Problem> {
+fn amend(caller: &Caller, old: &Coupon, terms: Terms) -> Result<Change, Problem> {
     let now = Timestamp::now();
     let coupon = old.amended(terms, now);
     let answer = Answer::ok(&coupon.clone().seen_at(now))?.with_version(coupon.version);

@@ -35,8 +35,15 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(coupon: &'a Coupon) -> Self {
         let ItemKey { pk, sk } = coupon_key(coupon.id);
-        let [.., last] = coupon.id.into_bytes();
-        Self { pk, sk, all_shard: (last % SHARDS).to_string(), content: content(&coupon.terms), coupon }
+        // The id's bits behind its time: random, or a row's place in its import.
+        let [_, _, _, _, _, _, _, place, ..] = coupon.id.into_bytes();
+        Self {
+            pk,
+            sk,
+            all_shard: (place % SHARDS).to_string(),
+            content: content(&coupon.terms),
+            coupon,
+        }
     }
 }
 
@@ -71,15 +78,23 @@ pub fn create(caller: &Caller, coupon: &Coupon, answer: Answer) -> Result<Change
         .add(Table::Coupons, &counter, COUNTER, 1))
 }
 
-pub fn replace(caller: &Caller, old: &Coupon, new: &Coupon, answer: Answer) -> Result<Change, Problem> {
+pub fn replace(
+    caller: &Caller,
+    old: &Coupon,
+    new: &Coupon,
+    answer: Answer,
+) -> Result<Change, Problem> {
     let changed = new.terms.changed(Some(&old.terms));
     let (old_content, row) = (content(&old.terms), Row::of(new));
     let mut change = Change::new(caller, Access::Update, subject(new.id), &changed, answer)
         .replace(Table::Coupons, &row, old.version)?;
     if row.content != old_content {
-        change = change
-            .add(Table::Coupons, &content_key(&old_content), COUNTER, -1)
-            .add(Table::Coupons, &content_key(&row.content), COUNTER, 1);
+        change = change.add(Table::Coupons, &content_key(&old_content), COUNTER, -1).add(
+            Table::Coupons,
+            &content_key(&row.content),
+            COUNTER,
+            1,
+        );
     }
     Ok(change)
 }
@@ -115,7 +130,9 @@ pub async fn counts(store: &Store, contents: &[String]) -> Result<HashMap<String
     let counters: Vec<Counter> = store.get_many(Table::Coupons, &keys).await?;
     let counted = counters.into_iter().filter(|counter| counter.coupons > 0);
     Ok(counted
-        .filter_map(|Counter { pk, coupons }| Some((pk.strip_prefix("content#")?.to_owned(), coupons)))
+        .filter_map(|Counter { pk, coupons }| {
+            Some((pk.strip_prefix("content#")?.to_owned(), coupons))
+        })
         .collect())
 }
 

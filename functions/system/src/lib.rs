@@ -5,8 +5,8 @@ use http::StatusCode;
 use serde::Serialize;
 use shared::answer::Answer;
 use shared::app::Function;
-use shared::auth::Known;
-use shared::http::Routes;
+use shared::auth::{Anyone, Known};
+use shared::http::{NoParams, Routes};
 use shared::problem::Problem;
 use shared::store::{Store, Table};
 
@@ -39,14 +39,13 @@ impl Health {
     }
 }
 
-/// `GET /health`: the process runs. No credential is looked at here and below, so that a probe
-/// stands for what it probes alone.
-async fn health() -> Result<Answer, Problem> {
+/// `GET /health`: the process runs.
+async fn health(_: Anyone, _: NoParams) -> Result<Answer, Problem> {
     Answer::ok(&Health::new("ok", None))
 }
 
 /// `GET /health/ready`: the storage answers too.
-async fn ready(store: Store) -> Result<Response, Problem> {
+async fn ready(store: Store, _: Anyone, _: NoParams) -> Result<Response, Problem> {
     if store.is_ready().await {
         return Ok(Answer::ok(&Health::new("ok", Some(Checks { dynamodb: "ok" })))?.into_response());
     }
@@ -55,12 +54,12 @@ async fn ready(store: Store) -> Result<Response, Problem> {
 }
 
 /// `GET /health/ping`
-async fn ping() -> Result<Answer, Problem> {
+async fn ping(_: Anyone, _: NoParams) -> Result<Answer, Problem> {
     Answer::ok(&"pong")
 }
 
 /// `GET /status`
-async fn status(_: Known) -> Result<Answer, Problem> {
+async fn status(_: Known, _: NoParams) -> Result<Answer, Problem> {
     #[derive(Serialize)]
     struct Status {
         status: &'static str,

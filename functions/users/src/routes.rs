@@ -7,6 +7,7 @@ use shared::audit::Access;
 use shared::auth::{Admin, AnyUser, Scopes, StoredKey, User};
 use shared::body::Body;
 use shared::http::{Ids, NoParams, Routes};
+use shared::precondition::IfNoneMatch;
 use shared::problem::Problem;
 use shared::store::{Change, Store};
 use shared::values::Timestamp;
@@ -36,13 +37,15 @@ async fn create(store: Store, Admin(caller): Admin, body: Body) -> Result<Answer
         let known = table::known_locations(store, &named).await?;
         let new = body.read(MEMBERS, |user| NewUser::read(user, &known))?;
         let now = Timestamp::now();
+        let given = new.given.clone();
         let user = new.registered(Uuid::now_v7(), now);
         let (key, token) = StoredKey::new(user.id, now)?;
         let shown = |token| Registered { user: &user, key_id: key.key_id, token };
-        let answer = Answer::created(format!("/users/{}", user.id), &shown(Some(token.expose_secret())))?
-            .replayed_as(&shown(None))?
-            .with_version(user.version);
-        table::create(caller, &user, &key, answer)
+        let answer =
+            Answer::created(format!("/users/{}", user.id), &shown(Some(token.expose_secret())))?
+                .replayed_as(&shown(None))?
+                .with_version(user.version);
+        table::create(caller, &user, &given, &key, answer)
     };
     store.commit(body.key(caller).as_ref(), decide).await
 }
@@ -69,11 +72,17 @@ async fn me(AnyUser(caller): AnyUser, _: NoParams) -> Result<Answer, Problem> {
 }
 
 /// `GET /users/{id}`
-async fn read(store: Store, Admin(caller): Admin, Ids(id): Ids<Uuid>, _: NoParams) -> Result<Answer, Problem> {
-    let (store, caller) = (&store, &caller);
+async fn read(
+    store: Store,
+    Admin(caller): Admin,
+    Ids(id): Ids<Uuid>,
+    known: IfNoneMatch,
+    _: NoParams,
+) -> Result<Answer, Problem> {
+    let (store, caller, known) = (&store, &caller, &known);
     let decide = || async move {
         let user = table::read(store, id).await?;
-        let answer = Answer::ok(&user)?.with_version(user.version);
+        let answer = Answer::ok(&user)?.with_version(user.version).unless_known(known);
         Ok(Change::new(caller, Access::Read, table::subject(id), &[], answer))
     };
     store.commit(None, decide).await

@@ -33,20 +33,41 @@ pub fn subject(id: Uuid) -> Subject {
 }
 
 /// A new user with its first key: all of it, or nothing.
-pub fn create(caller: &Caller, user: &User, key: &StoredKey, answer: Answer) -> Result<Change, Problem> {
-    let mut changed = vec!["username", "scopes", "location_ids"];
-    changed.extend(user.oidc_subject.as_ref().map(|_| "oidc_subject"));
+pub fn create(
+    caller: &Caller,
+    user: &User,
+    given: &[&'static str],
+    key: &StoredKey,
+    answer: Answer,
+) -> Result<Change, Problem> {
     let claim = Claim { user_id: user.id };
-    let username = ItemKey { pk: format!("username#{}", user.username.to_ascii_lowercase()), sk: "username" };
+    let username =
+        ItemKey { pk: format!("username#{}", user.username.to_ascii_lowercase()), sk: "username" };
     let key_subject = Subject { item_type: "keys", item_id: key.key_id };
-    let mut change = Change::new(caller, Access::Create, subject(user.id), &changed, answer)
+    let mut change = Change::new(caller, Access::Create, subject(user.id), given, answer)
         .also(caller, Access::Create, key_subject, &[])
-        .insert(Table::Users, &Row { key: User::item_key(user.id), item: user }, Otherwise::DecideAnew)?
-        .insert(Table::Users, &Row { key: StoredKey::item_key(key.key_id), item: key }, Otherwise::DecideAnew)?
-        .insert(Table::Users, &Row { key: username, item: &claim }, Otherwise::Refuse(USERNAME_TAKEN))?;
+        .insert(
+            Table::Users,
+            &Row { key: User::item_key(user.id), item: user },
+            Otherwise::DecideAnew,
+        )?
+        .insert(
+            Table::Users,
+            &Row { key: StoredKey::item_key(key.key_id), item: key },
+            Otherwise::DecideAnew,
+        )?
+        .insert(
+            Table::Users,
+            &Row { key: username, item: &claim },
+            Otherwise::Refuse(USERNAME_TAKEN),
+        )?;
     if let Some(oidc_subject) = &user.oidc_subject {
         let key = ItemKey { pk: format!("subject#{oidc_subject}"), sk: "subject" };
-        change = change.insert(Table::Users, &Row { key, item: &claim }, Otherwise::Refuse(OIDC_SUBJECT_TAKEN))?;
+        change = change.insert(
+            Table::Users,
+            &Row { key, item: &claim },
+            Otherwise::Refuse(OIDC_SUBJECT_TAKEN),
+        )?;
     }
     Ok(change)
 }
@@ -62,7 +83,8 @@ pub async fn known_locations(store: &Store, ids: &[Uuid]) -> Result<Vec<Uuid>, P
         id: Uuid,
     }
     let stored = ids.iter().filter(|id| **id != DEFAULT_LOCATION);
-    let keys: Vec<_> = stored.map(|id| ItemKey { pk: format!("location#{id}"), sk: "location" }).collect();
+    let keys: Vec<_> =
+        stored.map(|id| ItemKey { pk: format!("location#{id}"), sk: "location" }).collect();
     let found: Vec<Location> = store.get_many(Table::Users, &keys).await?;
     Ok(found.into_iter().map(|location| location.id).chain([DEFAULT_LOCATION]).collect())
 }

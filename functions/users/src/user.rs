@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 pub const MEMBERS: Members = Members {
     writable: &["username", "scopes", "location_ids", "oidc_subject"],
-    read_only: &["id", "disabled", "rate_limit_per_minute", "version", "created_at", "updated_at"],
+    read_only: &["id", "key_id", "token", "version", "created_at", "updated_at"],
 };
 
 /// The most ids in one list.
@@ -22,6 +22,8 @@ pub struct NewUser {
     scopes: Scopes,
     location_ids: Vec<Uuid>,
     oidc_subject: Option<String>,
+    /// The names of the members that were sent.
+    pub given: Vec<&'static str>,
 }
 
 impl NewUser {
@@ -52,6 +54,7 @@ impl NewUser {
                 _ => vec![DEFAULT_LOCATION],
             },
             oidc_subject,
+            given: user.given(MEMBERS),
         })
     }
 

@@ -56,7 +56,6 @@ impl StoredKey {
         let secret_sha256 = hex::encode(sha256(&secret));
         Ok((Self { key_id, user_id, secret_sha256, created_at }, token.into()))
     }
-
 }
 
 impl ApiKey {

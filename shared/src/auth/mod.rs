@@ -208,7 +208,9 @@ async fn authenticate(parts: &mut Parts, app: &App) -> Result<Option<Caller>, Pr
     };
     let context = Context::of(&parts.extensions);
     let who = match credential {
-        Credential::AdminToken(token) if app.settings.admin_token.contains(&token) => Who::Administrator,
+        Credential::AdminToken(token) if app.settings.admin_token.contains(&token) => {
+            Who::Administrator
+        }
         Credential::AdminToken(_) | Credential::Bearer => return Err(Problem::UNAUTHENTICATED),
         Credential::ApiKey(key) => {
             let store = app.store.metered(Arc::clone(&context.meter));

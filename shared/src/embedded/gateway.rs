@@ -5,50 +5,66 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use http::{HeaderName, HeaderValue, Method};
+use axum::middleware::from_fn;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::Template;
+use super::template::Cors;
 use crate::app::{App, Function};
-use crate::problem::Problem;
+use crate::http::envelope;
 
 /// The functions as the HTTP API joins them, its CORS settings included.
 pub fn gateway(template: Template, functions: &[Function], app: &App) -> Router {
     let dressed = |function: &Function| (function.name, (function.routes)().dressed(app.clone()));
     let routers: HashMap<_, _> = functions.iter().map(dressed).collect();
-    let known = Arc::new((template, routers));
-    let call = async move |request: Request| {
-        let (template, routers) = &*known;
+    let cors = cors(&app.settings().cors_origins, &template.cors);
+    // A path of a function that isn't among these is nobody's here.
+    let nobodys = crate::http::Routes::default().dressed(app.clone());
+    let known = Arc::new((template, routers, nobodys));
+    let functions = Router::new().fallback(async move |request: Request| {
+        let (template, routers, nobodys) = &*known;
         let function = template.function_of(request.uri().path());
-        match function.and_then(|name| routers.get(name)) {
-            Some(router) => router.clone().oneshot(request).await.map_err(|never| match never {}),
-            None => Err(Problem::NOT_FOUND),
-        }
+        let Ok(response) = function
+            .and_then(|name| routers.get(name))
+            .unwrap_or(nobodys)
+            .clone()
+            .oneshot(request)
+            .await;
+        response
+    });
+    let Some(cors) = cors else { return functions };
+    let preflights = Router::new()
+        .fallback(async || StatusCode::NO_CONTENT)
+        .layer(cors.clone())
+        .layer(from_fn(envelope));
+    let calls = functions.clone().layer(cors);
+    Router::new().fallback(async move |request: Request| {
+        // The layer takes any OPTIONS for a preflight; a plain one is the function's to refuse.
+        let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let router = match (request.method(), asks) {
+            (&Method::OPTIONS, true) => preflights.clone(),
+            (&Method::OPTIONS, false) => functions.clone(),
+            _ => calls.clone(),
+        };
+        let Ok(response) = router.oneshot(request).await;
+        response
+    })
+}
+
+fn cors(origins: &[String], cors: &Cors) -> Option<CorsLayer> {
+    let origins: Vec<_> =
+        origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let names = |names: &[String]| {
+        names.iter().filter_map(|name| name.parse().ok()).collect::<Vec<HeaderName>>()
     };
-    Router::new().fallback(call).layer(cors(&app.settings().cors_origins))
+    let methods: Vec<Method> =
+        cors.allow_methods.iter().filter_map(|method| method.parse().ok()).collect();
+    let layer = CorsLayer::new()
+        .allow_methods(methods)
+        .allow_headers(names(&cors.allow_headers))
+        .expose_headers(names(&cors.expose_headers))
+        .max_age(std::time::Duration::from_secs(cors.max_age));
+    (!origins.is_empty()).then(|| layer.allow_origin(AllowOrigin::list(origins)))
 }
-
-fn cors(origins: &[String]) -> CorsLayer {
-    if origins.is_empty() {
-        return CorsLayer::new();
-    }
-    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers(names(&[
-            "authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "x-admin-token",
-            "x-api-key", "x-location-id", "x-request-id", "x-user-token",
-        ]))
-        .expose_headers(names(&[
-            "etag", "location", "link", "retry-after", "ratelimit", "ratelimit-policy",
-            "idempotency-replayed", "x-request-id", "server-timing",
-        ]))
-        .max_age(std::time::Duration::from_mins(10))
-}
-
-fn names(names: &[&'static str]) -> Vec<HeaderName> {
-    names.iter().map(|name| HeaderName::from_static(name)).collect()
-}
-

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, Projection,
     TimeToLiveSpecification,
@@ -19,6 +20,18 @@ pub struct Template {
     tables: BTreeMap<String, Table>,
     functions: Vec<Function>,
     variables: BTreeMap<String, String>,
+    pub(super) cors: Cors,
+}
+
+/// What pages of other origins may do.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Cors {
+    pub allow_methods: Vec<String>,
+    pub allow_headers: Vec<String>,
+    pub expose_headers: Vec<String>,
+    /// Seconds.
+    pub max_age: u64,
 }
 
 struct Function {
@@ -99,19 +112,35 @@ impl Template {
     fn parse(yaml: &str) -> Result<Self, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("template.yaml: {error}");
         let document: Document = serde_saphyr::from_str(yaml).map_err(|error| wrong(&error))?;
-        let mut template = Self { tables: BTreeMap::new(), functions: Vec::new(), variables: BTreeMap::new() };
+        let mut template = Self {
+            tables: BTreeMap::new(),
+            functions: Vec::new(),
+            variables: BTreeMap::new(),
+            cors: Cors::default(),
+        };
         for (id, resource) in document.resources {
             match resource.r#type.as_str() {
                 "AWS::DynamoDB::Table" => {
-                    let mut table: Table = serde_json::from_value(resource.properties).map_err(|error| wrong(&error))?;
+                    let mut table: Table = serde_json::from_value(resource.properties)
+                        .map_err(|error| wrong(&error))?;
                     table.table_name = table.table_name.replace("${AWS::StackName}", STACK);
                     template.tables.insert(id, table);
+                }
+                "AWS::Serverless::HttpApi" => {
+                    // `!If [HasCors, {..}, !Ref AWS::NoValue]`
+                    let cors = resource
+                        .properties
+                        .pointer("/CorsConfiguration/1")
+                        .cloned()
+                        .unwrap_or_default();
+                    template.cors = serde_json::from_value(cors).map_err(|error| wrong(&error))?;
                 }
                 "AWS::Serverless::Function" => template.functions.push(Function::of(&resource)),
                 _ => {}
             }
         }
-        let variables = document.globals.pointer("/Function/Environment/Variables").and_then(Value::as_object);
+        let variables =
+            document.globals.pointer("/Function/Environment/Variables").and_then(Value::as_object);
         for (name, value) in variables.into_iter().flatten() {
             let table = value.as_str().and_then(|id| template.tables.get(id));
             template.variables.extend(table.map(|table| (name.clone(), table.table_name.clone())));
@@ -145,7 +174,9 @@ impl Template {
             }
             None => (route == "$default").then_some(0),
         };
-        let routes = self.functions().flat_map(|(binary, paths)| paths.iter().map(move |path| (binary, path)));
+        let routes = self
+            .functions()
+            .flat_map(|(binary, paths)| paths.iter().map(move |path| (binary, path)));
         let fits = routes.filter_map(|(binary, route)| Some((fit(route)?, binary)));
         fits.max_by_key(|(fit, _)| *fit).map(|(_, binary)| binary)
     }
@@ -153,7 +184,10 @@ impl Template {
     /// Makes the tables that aren't there yet.
     pub async fn create_tables(&self, dynamodb: &Client) -> Result<(), String> {
         for table in self.tables.values() {
-            table.create(dynamodb).await.map_err(|why| format!("table {}: {why}", table.table_name))?;
+            table
+                .create(dynamodb)
+                .await
+                .map_err(|why| format!("table {}: {why}", table.table_name))?;
         }
         Ok(())
     }
@@ -181,25 +215,36 @@ impl Table {
                 .build()
         };
         let attributes: Result<_, _> = self.attribute_definitions.iter().map(attribute).collect();
-        let indexes: Result<Vec<_>, _> = self.global_secondary_indexes.iter().map(Index::built).collect();
+        let indexes: Result<Vec<_>, _> =
+            self.global_secondary_indexes.iter().map(Index::built).collect();
         let created = dynamodb
             .create_table()
             .table_name(&self.table_name)
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some(attributes.map_err(wrong)?))
             .set_key_schema(Some(keys(&self.key_schema).map_err(wrong)?))
-            .set_global_secondary_indexes(Some(indexes.map_err(wrong)?).filter(|indexes| !indexes.is_empty()))
+            .set_global_secondary_indexes(
+                Some(indexes.map_err(wrong)?).filter(|indexes| !indexes.is_empty()),
+            )
             .send()
             .await;
         match created {
             Ok(_) => self.expire(dynamodb).await,
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(CreateTableError::is_resource_in_use_exception) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error.to_string()),
         }
     }
 
     async fn expire(&self, dynamodb: &Client) -> Result<(), String> {
-        let Some(time_to_live) = &self.time_to_live_specification else { return Ok(()) };
+        let Some(time_to_live) = &self.time_to_live_specification else {
+            return Ok(());
+        };
         let specification = TimeToLiveSpecification::builder()
             .attribute_name(&time_to_live.attribute_name)
             .enabled(true)
@@ -213,7 +258,8 @@ impl Table {
 
 impl Index {
     fn built(&self) -> Result<GlobalSecondaryIndex, BuildError> {
-        let names = Some(self.projection.non_key_attributes.clone()).filter(|names| !names.is_empty());
+        let names =
+            Some(self.projection.non_key_attributes.clone()).filter(|names| !names.is_empty());
         let projection = Projection::builder()
             .projection_type(self.projection.projection_type.as_str().into())
             .set_non_key_attributes(names)

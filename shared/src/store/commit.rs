@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::{
+    TransactWriteItemsError, TransactWriteItemsOutput,
+};
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnConsumedCapacity,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -49,8 +51,18 @@ enum Action {
 
 impl Change {
     /// A change begins with its audit entry, so that none goes without.
-    pub fn new(caller: &Caller, access: Access, subject: Subject, changed: &[&'static str], answer: Answer) -> Self {
-        Self { writes: Vec::new(), entries: vec![Entry::new(caller, access, subject, changed)], answer }
+    pub fn new(
+        caller: &Caller,
+        access: Access,
+        subject: Subject,
+        changed: &[&'static str],
+        answer: Answer,
+    ) -> Self {
+        Self {
+            writes: Vec::new(),
+            entries: vec![Entry::new(caller, access, subject, changed)],
+            answer,
+        }
     }
 
     /// Nothing to change: the answer alone, which a key remembers like any other.
@@ -60,13 +72,24 @@ impl Change {
 
     /// One more entry, for a change of several items.
     #[must_use]
-    pub fn also(mut self, caller: &Caller, access: Access, subject: Subject, changed: &[&'static str]) -> Self {
+    pub fn also(
+        mut self,
+        caller: &Caller,
+        access: Access,
+        subject: Subject,
+        changed: &[&'static str],
+    ) -> Self {
         self.entries.push(Entry::new(caller, access, subject, changed));
         self
     }
 
     /// Puts an item where none is.
-    pub fn insert(mut self, table: Table, item: &impl Serialize, otherwise: Otherwise) -> Result<Self, Problem> {
+    pub fn insert(
+        mut self,
+        table: Table,
+        item: &impl Serialize,
+        otherwise: Otherwise,
+    ) -> Result<Self, Problem> {
         self.writes.push(Write {
             table,
             action: Action::Put(written(item)?),
@@ -78,7 +101,12 @@ impl Change {
     }
 
     /// Puts an item in place of the `version` that was read.
-    pub fn replace(mut self, table: Table, item: &impl Serialize, version: u64) -> Result<Self, Problem> {
+    pub fn replace(
+        mut self,
+        table: Table,
+        item: &impl Serialize,
+        version: u64,
+    ) -> Result<Self, Problem> {
         self.writes.push(Write::of_version(table, Action::Put(written(item)?), version));
         Ok(self)
     }
@@ -187,7 +215,11 @@ impl Store {
     /// Runs `decide` and stores what it says, all or nothing; anew where the state that it read
     /// has changed meanwhile. With a key it happens once: whatever `decide` would refuse by now,
     /// the first success is answered again.
-    pub async fn commit<F>(&self, key: Option<&Key>, decide: impl Fn() -> F) -> Result<Answer, Problem>
+    pub async fn commit<F>(
+        &self,
+        key: Option<&Key>,
+        decide: impl Fn() -> F,
+    ) -> Result<Answer, Problem>
     where
         F: Future<Output = Result<Change, Problem>>,
     {
@@ -224,13 +256,21 @@ impl Store {
         }
     }
 
-    async fn transact(&self, key: Option<&Key>, change: &Change, patience: &mut Patience) -> Result<Outcome, Problem> {
+    async fn transact(
+        &self,
+        key: Option<&Key>,
+        change: &Change,
+        patience: &mut Patience,
+    ) -> Result<Outcome, Problem> {
         // The first entry's id names this change: whoever finds it stored, in the record or as
         // the entry itself, knows that an earlier try went through and only its answer was lost.
         let attempt = change.entries.first().map(|entry| entry.id.to_string()).unwrap_or_default();
         let mut items = Vec::new();
         for entry in &change.entries {
-            let stored = entry.clone().signed(&self.audit_secret).map_err(|_| bug("an audit entry can't be written"))?;
+            let stored = entry
+                .clone()
+                .signed(&self.audit_secret)
+                .map_err(|_| bug("an audit entry can't be written"))?;
             let put = Put::builder()
                 .table_name(self.tables.name(Table::Audit))
                 .set_item(Some(written(&stored)?))
@@ -242,7 +282,9 @@ impl Store {
         }
         if let Some(key) = key {
             let put = self.record(key, &attempt, &change.answer)?;
-            let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let put = put.return_values_on_condition_check_failure(
+                ReturnValuesOnConditionCheckFailure::AllOld,
+            );
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
         }
         loop {
@@ -255,11 +297,9 @@ impl Store {
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await;
-            self.meter.wrote(began, sent.iter().flat_map(|out| out.consumed_capacity()));
-            let error = match sent {
-                Ok(_) => return Ok(Outcome::Done),
-                Err(error) => error,
-            };
+            self.meter
+                .wrote(began, sent.iter().flat_map(TransactWriteItemsOutput::consumed_capacity));
+            let Err(error) = sent else { return Ok(Outcome::Done) };
             if let Some(outcome) = cancelled(&error, change, key, &attempt)? {
                 return Ok(outcome);
             }
@@ -276,7 +316,9 @@ fn cancelled<R>(
     attempt: &str,
 ) -> Result<Option<Outcome>, Problem> {
     let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons()
+        }
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => return Ok(None),
         _ => return Err(failed("TransactWriteItems", error)),
     };
@@ -287,7 +329,7 @@ fn cancelled<R>(
         && unmet(reason)
     {
         let old = reason.item().cloned().unwrap_or_default();
-        return Ok(Some(if key.was_recorded_by(&old, attempt) {
+        return Ok(Some(if Key::is_recorded_by(&old, attempt) {
             Outcome::Done
         } else {
             Outcome::Recorded(key.recorded(old))

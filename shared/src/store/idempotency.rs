@@ -1,5 +1,6 @@
 //! The record of a keyed POST: who sent which bytes where, and what was answered.
 
+use std::fmt::Write;
 use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -59,7 +60,7 @@ impl Key {
         // Lengths first, so that no two scopes run together to the same text.
         let mut bound = String::new();
         for part in scope.iter().chain([&key]) {
-            bound.push_str(&format!("{}:{part}", part.len()));
+            let _ = write!(bound, "{}:{part}", part.len());
         }
         Self { pk: hex::encode(sha256(bound.as_bytes())), digest: hex::encode(sha256(body)) }
     }
@@ -71,7 +72,8 @@ impl Key {
         Self { pk: format!("{}#{}#{number}", self.pk, self.digest), digest: self.digest.clone() }
     }
 
-    pub(super) fn was_recorded_by(&self, old: &Item, attempt: &str) -> bool {
+    /// Whether a record is that of an attempt, whose answer was lost then.
+    pub(super) fn is_recorded_by(old: &Item, attempt: &str) -> bool {
         old.get("attempt").and_then(|old| old.as_s().ok()).is_some_and(|old| old == attempt)
     }
 
@@ -91,7 +93,12 @@ impl Key {
 impl Store {
     /// The put of a key's record, on the condition that nothing stands in its way: no record,
     /// one that is over, or a lease for the same bytes or over.
-    pub(super) fn record(&self, key: &Key, attempt: &str, answer: &Answer) -> Result<PutBuilder, Problem> {
+    pub(super) fn record(
+        &self,
+        key: &Key,
+        attempt: &str,
+        answer: &Answer,
+    ) -> Result<PutBuilder, Problem> {
         let now = Timestamp::now().ms();
         let record = Record {
             pk: key.pk.clone(),
@@ -115,7 +122,10 @@ impl Store {
     }
 
     /// What a key's record says, where one is there and counts.
-    pub(super) async fn recorded(&self, key: &Key) -> Result<Option<Result<Answer, Problem>>, Problem> {
+    pub(super) async fn recorded(
+        &self,
+        key: &Key,
+    ) -> Result<Option<Result<Answer, Problem>>, Problem> {
         let began = Instant::now();
         let got = self
             .client
@@ -132,7 +142,8 @@ impl Store {
         let record: Record = parsed(item.clone())?;
         let now = Timestamp::now().ms();
         let over = record.expires_at <= now / 1_000;
-        let free = record.lease_until_ms.is_some_and(|until| until <= now || record.digest == key.digest);
+        let free =
+            record.lease_until_ms.is_some_and(|until| until <= now || record.digest == key.digest);
         Ok((!over && !free).then(|| key.recorded(item)))
     }
 
@@ -167,8 +178,14 @@ impl Store {
                 .expression_attribute_values(":digest", AttributeValue::S(key.digest.clone()))
                 .expression_attribute_values(":now", AttributeValue::N((now / 1_000).to_string()))
                 .expression_attribute_values(":now_ms", AttributeValue::N(now.to_string()))
-                .expression_attribute_values(":until", AttributeValue::N((now + LEASE_MS).to_string()))
-                .expression_attribute_values(":end", AttributeValue::N(((now + KEPT_MS) / 1_000).to_string()))
+                .expression_attribute_values(
+                    ":until",
+                    AttributeValue::N((now + LEASE_MS).to_string()),
+                )
+                .expression_attribute_values(
+                    ":end",
+                    AttributeValue::N(((now + KEPT_MS) / 1_000).to_string()),
+                )
                 .return_values(ReturnValue::AllNew)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
@@ -178,13 +195,20 @@ impl Store {
                 Ok(out) => {
                     let record: Record = parsed(out.attributes.unwrap_or_default())?;
                     let began_at = record.began_at_ms.and_then(Timestamp::from_ms);
-                    return Ok(Begun::At(began_at.ok_or_else(|| bug("a lease without its beginning"))?));
+                    return Ok(Begun::At(
+                        began_at.ok_or_else(|| bug("a lease without its beginning"))?,
+                    ));
                 }
-                Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {}
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {}
                 Err(error) => return Err(failed("UpdateItem", &error)),
             }
             if self.take_over(key, now).await? {
-                return Timestamp::from_ms(now).map(Begun::At).ok_or_else(|| bug("a clock beyond the calendar"));
+                return Timestamp::from_ms(now)
+                    .map(Begun::At)
+                    .ok_or_else(|| bug("a clock beyond the calendar"));
             }
             patience.pause().await?;
         }
@@ -216,7 +240,13 @@ impl Store {
         self.meter.wrote(began, put.iter().filter_map(|out| out.consumed_capacity()));
         match put {
             Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(false),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(failed("PutItem", &error)),
         }
     }
@@ -225,7 +255,10 @@ impl Store {
     /// changes are stored with their entries, or a part that changed nothing.
     pub async fn remember(&self, key: &Key, answer: Answer) -> Result<Answer, Problem> {
         let attempt = Uuid::now_v7().to_string();
-        let put = self.record(key, &attempt, &answer)?.build().map_err(|_| bug("a record without its table"))?;
+        let put = self
+            .record(key, &attempt, &answer)?
+            .build()
+            .map_err(|_| bug("a record without its table"))?;
         let began = Instant::now();
         let sent = self
             .client
@@ -244,7 +277,7 @@ impl Store {
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     let old = failed.item().cloned().unwrap_or_default();
-                    if key.was_recorded_by(&old, &attempt) { Ok(answer) } else { key.recorded(old) }
+                    if Key::is_recorded_by(&old, &attempt) { Ok(answer) } else { key.recorded(old) }
                 }
                 _ => Err(failed("PutItem", &error)),
             },

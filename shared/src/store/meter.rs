@@ -31,11 +31,19 @@ impl Meter {
         cost.waited += began.elapsed();
     }
 
-    pub(super) fn read<'a>(&self, began: Instant, consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+    pub(super) fn read<'a>(
+        &self,
+        began: Instant,
+        consumed: impl IntoIterator<Item = &'a ConsumedCapacity>,
+    ) {
         self.add(began, total(consumed), 0.0);
     }
 
-    pub(super) fn wrote<'a>(&self, began: Instant, consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+    pub(super) fn wrote<'a>(
+        &self,
+        began: Instant,
+        consumed: impl IntoIterator<Item = &'a ConsumedCapacity>,
+    ) {
         self.add(began, 0.0, total(consumed));
     }
 }

@@ -5,19 +5,20 @@ mod idempotency;
 mod meter;
 mod pages;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, Region};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{Credentials, Region};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
 use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -110,9 +111,8 @@ impl Store {
         Self { client, tables: Arc::new(tables), audit_secret, meter: Arc::default() }
     }
 
-    /// The connection itself, for what makes tables and for tests that look behind the API.
     #[cfg(feature = "embedded")]
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
@@ -128,7 +128,11 @@ impl Store {
     }
 
     /// One item, strongly consistent.
-    pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &ItemKey) -> Result<Option<T>, Problem> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        key: &ItemKey,
+    ) -> Result<Option<T>, Problem> {
         let began = Instant::now();
         let got = self
             .client
@@ -148,12 +152,18 @@ impl Store {
 
     /// Any number of items of one table, strongly consistent, in no order; those that aren't
     /// there are left out.
-    pub async fn get_many<T: DeserializeOwned>(&self, table: Table, keys: &[ItemKey]) -> Result<Vec<T>, Problem> {
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        keys: &[ItemKey],
+    ) -> Result<Vec<T>, Problem> {
         /// DynamoDB's limit for one call.
         const KEYS: usize = 100;
         let mut found = Vec::new();
+        // A key given twice would be refused.
+        let keys: Vec<_> = keys.iter().collect::<HashSet<_>>().into_iter().collect();
         for keys in keys.chunks(KEYS) {
-            let mut wanted: Vec<Item> = keys.iter().map(ItemKey::attributes).collect();
+            let mut wanted: Vec<Item> = keys.iter().map(|key| key.attributes()).collect();
             let mut patience = Patience::new();
             while !wanted.is_empty() {
                 let began = Instant::now();
@@ -169,7 +179,7 @@ impl Store {
                     .return_consumed_capacity(ReturnConsumedCapacity::Total)
                     .send()
                     .await;
-                self.meter.read(began, got.iter().flat_map(|out| out.consumed_capacity()));
+                self.meter.read(began, got.iter().flat_map(BatchGetItemOutput::consumed_capacity));
                 let got = got.map_err(|error| failed("BatchGetItem", &error))?;
                 for item in got.responses.into_iter().flat_map(HashMap::into_values).flatten() {
                     found.push(parsed(item)?);
@@ -204,7 +214,8 @@ async fn client(endpoint: Option<&str>) -> Client {
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(15))
         .build();
-    let mut loader = aws_config::from_env().http_client(http).retry_config(retries).timeout_config(timeouts);
+    let mut loader =
+        aws_config::from_env().http_client(http).retry_config(retries).timeout_config(timeouts);
     if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint);
         if is_loopback(endpoint) {
@@ -240,8 +251,12 @@ impl Patience {
 }
 
 /// DynamoDB's refusals of a request that is wrong in itself: ours to mend, not to retry.
-const BUGS: [&str; 4] =
-    ["ValidationException", "SerializationException", "AccessDeniedException", "UnrecognizedClientException"];
+const BUGS: [&str; 4] = [
+    "ValidationException",
+    "SerializationException",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+];
 
 /// A call that failed after the SDK's own retries. Only the error's code is logged.
 fn failed<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Problem {

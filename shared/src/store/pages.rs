@@ -94,7 +94,12 @@ impl Store {
         }
     }
 
-    async fn read_on(&self, partitions: &Partitions, run: &mut Run, limit: usize) -> Result<(), Problem> {
+    async fn read_on(
+        &self,
+        partitions: &Partitions,
+        run: &mut Run,
+        limit: usize,
+    ) -> Result<(), Problem> {
         let began = Instant::now();
         let mut query = self
             .client

@@ -51,22 +51,39 @@ pub struct Reply {
 impl TestApp {
     /// # Panics
     /// Where the harness itself can't start, as do its other methods.
-    #[expect(clippy::expect_used, reason = "a harness that can't start fails its test")]
     pub async fn start(functions: &[Function]) -> Self {
+        Self::start_with(functions, &[]).await
+    }
+
+    /// With settings of the test's own.
+    pub async fn start_with(functions: &[Function], settings: &[(&str, &str)]) -> Self {
         let embedded = Embedded::start(None, 0).expect("an embedded DynamoDB");
         let faults = FaultProxy::start(embedded.url()).await.expect("a proxy");
         let template = Template::of_the_project().expect("a template");
-        let variable = |name| match name {
+        let variable = |name, dynamodb: String| match name {
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(dynamodb),
+            name if settings.iter().any(|(set, _)| *set == name) => {
+                settings.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+            }
             "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
-            "CURSOR_SECRET" | "AUDIT_SECRET" => Some("a-secret-of-thirty-two-characters".to_owned()),
+            "CURSOR_SECRET" | "AUDIT_SECRET" => {
+                Some("a-secret-of-thirty-two-characters".to_owned())
+            }
             name => template.variable(name),
         };
-        let app = App::start(&Table::ALL, variable, Some(&faults.url())).await.expect("settings");
-        let direct = App::start(&Table::ALL, variable, Some(&embedded.url())).await.expect("settings");
-        let dynamodb = direct.store.client().clone();
+        let app =
+            App::start(&Table::ALL, |name| variable(name, faults.url())).await.expect("settings");
+        let direct =
+            App::start(&Table::ALL, |name| variable(name, embedded.url())).await.expect("settings");
+        let dynamodb = direct.dynamodb().clone();
         template.create_tables(&dynamodb).await.expect("tables");
         let router = gateway(template, functions, &app);
         Self { router, app, faults, dynamodb, _embedded: Arc::new(embedded) }
+    }
+
+    /// What the functions of this test share, to dress one of them alone.
+    pub fn app(&self) -> &App {
+        &self.app
     }
 
     pub fn anon(&self) -> Client {
@@ -82,9 +99,13 @@ impl TestApp {
         Client { credential: Some(("x-api-key", key.to_owned())), ..self.anon() }
     }
 
-    /// A new user with these scopes, put into the table as `POST /users` would.
-    #[expect(clippy::expect_used, reason = "see start")]
+    /// A new user with these scopes.
     pub async fn user(&self, username: &str, scopes: &[Scope]) -> Client {
+        self.with_key(&self.user_key(username, scopes).await)
+    }
+
+    /// The key of a new user, who is put into the table as `POST /users` would.
+    pub async fn user_key(&self, username: &str, scopes: &[Scope]) -> String {
         let now = Timestamp::now();
         let user = User {
             id: Uuid::now_v7(),
@@ -99,26 +120,55 @@ impl TestApp {
             updated_at: now,
         };
         let (key, token) = StoredKey::new(user.id, now).expect("a key");
-        self.put(Table::Users, User::item_key(user.id).attributes(), serde_dynamo::to_item(&user).expect("an item")).await;
-        self.put(Table::Users, StoredKey::item_key(key.key_id).attributes(), serde_dynamo::to_item(&key).expect("an item")).await;
-        self.with_key(token.expose_secret())
+        self.put(
+            Table::Users,
+            User::item_key(user.id).attributes(),
+            serde_dynamo::to_item(&user).expect("an item"),
+        )
+        .await;
+        self.put(
+            Table::Users,
+            StoredKey::item_key(key.key_id).attributes(),
+            serde_dynamo::to_item(&key).expect("an item"),
+        )
+        .await;
+        token.expose_secret().to_owned()
     }
 
     /// Puts an item behind the API's back.
-    #[expect(clippy::expect_used, reason = "see start")]
     pub async fn put(&self, table: Table, key: Item, item: Item) {
         let put = self.dynamodb.put_item().table_name(self.table(table)).set_item(Some(item));
         let put = key.into_iter().fold(put, |put, (name, value)| put.item(name, value));
         put.send().await.expect("a put");
     }
 
+    /// Sets one attribute of an item behind the API's back.
+    pub async fn set(
+        &self,
+        table: Table,
+        pk: &str,
+        sk: &str,
+        name: &str,
+        value: impl serde::Serialize,
+    ) {
+        let value: AttributeValue = serde_dynamo::to_attribute_value(value).expect("a value");
+        let update = self.dynamodb.update_item().table_name(self.table(table));
+        let update = update
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .key("sk", AttributeValue::S(sk.to_owned()));
+        let update = update
+            .update_expression("SET #name = :value")
+            .expression_attribute_names("#name", name);
+        update.expression_attribute_values(":value", value).send().await.expect("an update");
+    }
+
     /// Everything in a table.
-    #[expect(clippy::expect_used, reason = "see start")]
     pub async fn items(&self, table: Table) -> Vec<Item> {
         let mut items = Vec::new();
         let mut start: Option<HashMap<String, AttributeValue>> = None;
         loop {
-            let scan = self.dynamodb.scan().table_name(self.table(table)).set_exclusive_start_key(start);
+            let scan =
+                self.dynamodb.scan().table_name(self.table(table)).set_exclusive_start_key(start);
             let page = scan.send().await.expect("a scan");
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
@@ -130,7 +180,6 @@ impl TestApp {
 
     /// All audit entries of one type, oldest first: `USERNAME ACCESS TYPE [CHANGED]`. Each must be
     /// signed.
-    #[expect(clippy::expect_used, reason = "see start")]
     pub async fn audit(&self, item_type: &str) -> Vec<String> {
         let mut entries = self.entries().await;
         entries.retain(|stored| stored.entry.item_type == item_type);
@@ -138,26 +187,37 @@ impl TestApp {
         entries
             .iter()
             .map(|stored| {
-                assert!(stored.is_genuine(&self.app.settings.audit_secret), "an entry isn't signed");
+                assert!(
+                    stored.is_genuine(&self.app.settings.audit_secret),
+                    "an entry isn't signed"
+                );
                 let entry = &stored.entry;
                 let access = serde_json::to_value(entry.access_type).expect("a word");
                 let access = access.as_str().unwrap_or_default();
-                format!("{} {access} {} [{}]", entry.username, entry.item_type, entry.changed.join(" "))
+                format!(
+                    "{} {access} {} [{}]",
+                    entry.username,
+                    entry.item_type,
+                    entry.changed.join(" ")
+                )
             })
             .collect()
     }
 
     /// All audit entries, in no order.
-    #[expect(clippy::expect_used, reason = "see start")]
     pub async fn entries(&self) -> Vec<StoredEntry> {
         let items = self.items(Table::Audit).await;
         items.into_iter().map(|item| serde_dynamo::from_item(item).expect("an entry")).collect()
     }
 
     /// Takes a table away, as nobody should.
-    #[expect(clippy::expect_used, reason = "see start")]
     pub async fn delete_table(&self, table: Table) {
-        self.dynamodb.delete_table().table_name(self.table(table)).send().await.expect("a deletion");
+        self.dynamodb
+            .delete_table()
+            .table_name(self.table(table))
+            .send()
+            .await
+            .expect("a deletion");
     }
 
     fn table(&self, table: Table) -> String {
@@ -189,11 +249,15 @@ impl Client {
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
-        self.header("content-type", "application/json").send(Method::POST, path, Some(body.to_string().into_bytes())).await
+        self.header("content-type", "application/json")
+            .send(Method::POST, path, Some(body.to_string().into_bytes()))
+            .await
     }
 
     pub async fn put(&self, path: &str, body: &Value) -> Reply {
-        self.header("content-type", "application/json").send(Method::PUT, path, Some(body.to_string().into_bytes())).await
+        self.header("content-type", "application/json")
+            .send(Method::PUT, path, Some(body.to_string().into_bytes()))
+            .await
     }
 
     pub async fn patch(&self, path: &str, body: &Value) -> Reply {
@@ -203,7 +267,6 @@ impl Client {
 
     /// # Panics
     /// Where the request is none, or the router breaks.
-    #[expect(clippy::expect_used, reason = "see TestApp::start")]
     pub async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Reply {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in &self.headers {
@@ -257,6 +320,9 @@ impl Reply {
             place.and_then(Value::as_str).unwrap_or("?").to_owned()
         };
         let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
-        errors.iter().map(|error| format!("{} {}", place(error), error["code"].as_str().unwrap_or("?"))).collect()
+        errors
+            .iter()
+            .map(|error| format!("{} {}", place(error), error["code"].as_str().unwrap_or("?")))
+            .collect()
     }
 }

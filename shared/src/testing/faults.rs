@@ -58,12 +58,15 @@ impl FaultProxy {
         let (serving, upstream) = (proxy.clone(), Arc::new(upstream));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (proxy, client, upstream) = (serving.clone(), client.clone(), Arc::clone(&upstream));
+                let (proxy, client, upstream) =
+                    (serving.clone(), client.clone(), Arc::clone(&upstream));
                 let pass = service_fn(move |request| {
-                    let (proxy, client, upstream) = (proxy.clone(), client.clone(), Arc::clone(&upstream));
+                    let (proxy, client, upstream) =
+                        (proxy.clone(), client.clone(), Arc::clone(&upstream));
                     async move { proxy.pass(&client, &upstream, request).await }
                 });
-                let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), pass);
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), pass);
                 tokio::spawn(connection);
             }
         });
@@ -133,7 +136,8 @@ impl FaultProxy {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, io::Error> {
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-        let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
+        let operation =
+            target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let fault = self.fault(&operation);
@@ -141,10 +145,17 @@ impl FaultProxy {
             None | Some(Fault::CutAfter) => {}
             Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
             Some(Fault::CutBefore) => return Err(io::Error::other("cut")),
-            Some(Fault::ServerError) => return Ok(failure(500, &json!({"__type": "InternalServerError"}))),
-            Some(Fault::Conflict) if operation == "TransactWriteItems" => return Ok(conflict(&body)),
+            Some(Fault::ServerError) => {
+                return Ok(failure(500, &json!({"__type": "InternalServerError"})));
+            }
+            Some(Fault::Conflict) if operation == "TransactWriteItems" => {
+                return Ok(conflict(&body));
+            }
             Some(Fault::Throttle | Fault::Conflict) => {
-                return Ok(failure(400, &json!({"__type": "ProvisionedThroughputExceededException"})));
+                return Ok(failure(
+                    400,
+                    &json!({"__type": "ProvisionedThroughputExceededException"}),
+                ));
             }
         }
         let mut onward = Request::post(upstream);
@@ -180,4 +191,3 @@ fn failure(status: u16, body: &Value) -> Response<Full<Bytes>> {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
-

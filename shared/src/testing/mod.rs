@@ -1,7 +1,12 @@
 //! The test harness: the real routers and the real SDK over an embedded DynamoDB of their own.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a harness that can't go on fails its test"
+)]
 
 mod app;
 mod faults;
 
-pub use self::app::{Client, Reply, TestApp};
+pub use self::app::{ADMIN_TOKEN, Client, Reply, TestApp};
 pub use self::faults::{Fault, FaultProxy};

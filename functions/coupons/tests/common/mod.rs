@@ -1,6 +1,7 @@
 //! What the tests of coupons share.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 use serde_json::{Value, json};
 use shared::auth::Scope;
@@ -39,4 +40,27 @@ pub fn with(name: &str, value: Value) -> Value {
         coupon[name] = value;
     }
     coupon
+}
+
+/// Sets the members of `change` in `coupon`.
+pub fn json_merge(coupon: &mut Value, change: &Value) {
+    for (name, value) in change.as_object().into_iter().flatten() {
+        coupon[name] = value.clone();
+    }
+}
+
+/// A coupon of its own: no other number's is equal to it.
+pub fn numbered(number: usize) -> Value {
+    with("title", json!(format!("Coupon {number}")))
+}
+
+/// A store of `count` numbered coupons.
+pub async fn stored(count: usize) -> (TestApp, Client) {
+    let (app, ada) = app().await;
+    for chunk in (0..count).collect::<Vec<_>>().chunks(1_000) {
+        let rows: Vec<_> = chunk.iter().map(|number| numbered(*number)).collect();
+        let imported = ada.post("/coupons/import", &json!({"items": rows})).await;
+        assert_eq!(imported.json(), json!({"imported": chunk.len(), "unchanged": 0, "failed": []}));
+    }
+    (app, ada)
 }

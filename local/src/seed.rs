@@ -1,0 +1,55 @@
+//! Something to look at on a first visit: a user with every scope, and a few coupons.
+
+use axum::Router;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use shared::auth::Scope;
+use tower::ServiceExt;
+
+/// Makes the user and loads the coupons through the API itself. Gives the lines to print.
+pub async fn demo(router: &Router, admin_token: &str) -> Result<String, String> {
+    let (name, key) = user(router, admin_token).await?;
+    let coupons = json!({"items": serde_json::from_str::<Value>(COUPONS).map_err(|error| error.to_string())?});
+    match post(router, "/coupons/import", ("x-api-key", &key), &coupons).await? {
+        (StatusCode::OK, _) => Ok(format!("user {name} has every scope; x-api-key: {key}")),
+        (status, answer) => Err(format!("the demo's coupons: {status}: {answer}")),
+    }
+}
+
+/// A user named `demo`, or with a number behind it where that is taken, and its key.
+async fn user(router: &Router, admin_token: &str) -> Result<(String, String), String> {
+    for number in 1..1_000 {
+        let name = if number == 1 { "demo".to_owned() } else { format!("demo-{number}") };
+        let user = json!({"username": name, "scopes": Scope::NAMES});
+        match post(router, "/users", ("x-admin-token", admin_token), &user).await? {
+            (StatusCode::CREATED, answer) => {
+                return Ok((name, answer["token"].as_str().unwrap_or_default().to_owned()));
+            }
+            (StatusCode::CONFLICT, _) => {}
+            (status, answer) => return Err(format!("the demo's user: {status}: {answer}")),
+        }
+    }
+    Err("a thousand demo users are enough".to_owned())
+}
+
+async fn post(
+    router: &Router,
+    path: &str,
+    (header, credential): (&str, &str),
+    body: &Value,
+) -> Result<(StatusCode, Value), String> {
+    let request = Request::post(path)
+        .header(header, credential)
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()))
+        .map_err(|error| error.to_string())?;
+    let Ok(response) = router.clone().oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok((parts.status, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// One of each kind: percent, amount, limited, scheduled, expired, the wrong way round.
+const COUPONS: &str = include_str!("demo-coupons.json");

@@ -1,0 +1,146 @@
+//! Storage, tables, seed, then the API until a signal ends it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shared::app::{App, Function};
+use shared::config::is_loopback;
+use shared::embedded::{Embedded, Template, gateway};
+use shared::log;
+use shared::store::Table;
+use tokio::net::TcpListener;
+
+use crate::data::{DataDir, Secrets};
+use crate::options::{Options, Seed, Storage};
+use crate::seed;
+
+const FUNCTIONS: [Function; 3] = [coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
+const ADMIN_TOKEN: &str = "local-admin-token";
+/// How long requests in flight may take to end once a signal has come.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Where everything is stored for this run. Dropping it stops the embedded DynamoDB.
+struct Stored {
+    url: String,
+    embedded: Option<Embedded>,
+    secrets: Secrets,
+    is_new: bool,
+}
+
+impl Stored {
+    fn open(storage: &Storage) -> Result<Self, String> {
+        let wrong = |error: std::io::Error| format!("{}: {error}", storage.data_dir.display());
+        if storage.in_memory {
+            let secrets = Secrets::random().map_err(wrong)?;
+            return Self::embed(None, storage.dynamodb_port, secrets, false);
+        }
+        let data = DataDir::open(&storage.data_dir).map_err(wrong)?;
+        let secrets = data.secrets().map_err(wrong)?;
+        match &storage.dynamodb_url {
+            Some(url) => Ok(Self { url: url.clone(), embedded: None, secrets, is_new: false }),
+            None => Self::embed(Some(&data), storage.dynamodb_port, secrets, data.is_empty()),
+        }
+    }
+
+    fn embed(
+        data: Option<&DataDir>,
+        port: u16,
+        secrets: Secrets,
+        is_new: bool,
+    ) -> Result<Self, String> {
+        let file = data.map(DataDir::database);
+        let embedded = Embedded::start(file.as_deref(), port);
+        let embedded =
+            embedded.map_err(|error| format!("embedded DynamoDB on port {port}: {error}"))?;
+        Ok(Self { url: embedded.url(), embedded: Some(embedded), secrets, is_new })
+    }
+}
+
+pub async fn run(options: Options) -> Result<(), String> {
+    let template = Template::of_the_project()?;
+    let own_token = std::env::var("ADMIN_TOKEN").unwrap_or_default();
+    let guessable =
+        own_token.is_empty() || own_token.split(',').any(|token| token.trim() == ADMIN_TOKEN);
+    if guessable && !options.host.is_loopback() {
+        return Err(format!(
+            "ADMIN_TOKEN: one of your own is needed where --host is {}",
+            options.host
+        ));
+    }
+    let stored = Stored::open(&options.storage)?;
+    let variable = |name: &'static str| {
+        if name == "AWS_ENDPOINT_URL_DYNAMODB" {
+            return Some(stored.url.clone());
+        }
+        let set = std::env::var(name).ok().filter(|value| !value.is_empty());
+        set.or_else(|| match name {
+            "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
+            "CURSOR_SECRET" => Some(stored.secrets.cursor_secret.clone()),
+            "AUDIT_SECRET" => Some(stored.secrets.audit_secret.clone()),
+            name => template.variable(name),
+        })
+    };
+    let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
+    log::start(app.settings().log_level);
+    if is_loopback(&stored.url) {
+        template.create_tables(app.dynamodb()).await?;
+    }
+    let admin_token = variable("ADMIN_TOKEN").unwrap_or_default();
+    let router = gateway(template, &FUNCTIONS, &app);
+    if options.seed == Some(Seed::Demo) || (options.seed.is_none() && stored.is_new) {
+        let first = admin_token.split(',').next().unwrap_or_default().trim();
+        println!("{}", seed::demo(&router, first).await?);
+    }
+    let address = SocketAddr::new(options.host, options.port);
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    println!("dynamodb on {}", stored.url);
+    println!("listening on http://{address}");
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let stop = async {
+        signal().await;
+        let _ = stopping.send(());
+    };
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop);
+    let overdue = async {
+        let _ = stopped.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = served => ended.map_err(|error| error.to_string())?,
+        () = overdue => eprintln!("requests still in flight after {} s were cut", GRACE.as_secs()),
+    }
+    drop(stored.embedded);
+    Ok(())
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn signal() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            terminate.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}

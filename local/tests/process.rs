@@ -1,0 +1,290 @@
+//! The process itself: what it prints, what it refuses, how it ends, what it has after a kill.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A running `local`. Dropping it kills it.
+struct Local {
+    child: Child,
+    url: String,
+    dynamodb: String,
+    key: Option<String>,
+}
+
+impl Local {
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+        let (mut dynamodb, mut key) = (String::new(), None);
+        loop {
+            let line = lines.next().ok_or("it ended before it listened")??;
+            if let Some(url) = line.strip_prefix("listening on ") {
+                return Ok(Self { child, url: url.to_owned(), dynamodb, key });
+            }
+            if let Some(url) = line.strip_prefix("dynamodb on ") {
+                url.clone_into(&mut dynamodb);
+            }
+            key = line
+                .rsplit(' ')
+                .next()
+                .filter(|word| word.starts_with("qk_"))
+                .map(str::to_owned)
+                .or(key);
+        }
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { Err("kill".into()) }
+    }
+
+    /// All items of a table, read from the embedded DynamoDB.
+    async fn items(&self, table: &str) -> Result<Vec<Value>> {
+        let (mut items, mut start) = (Vec::new(), Value::Null);
+        loop {
+            let mut scan = json!({"TableName": table});
+            if !start.is_null() {
+                scan["ExclusiveStartKey"] = start;
+            }
+            let request = reqwest::Client::new()
+                .post(&self.dynamodb)
+                .header("x-amz-target", "DynamoDB_20120810.Scan");
+            let request = request.header("content-type", "application/x-amz-json-1.0").header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=x/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=x",
+            );
+            let request = request.header("x-amz-date", "20260101T000000Z");
+            let page: Value = request.body(scan.to_string()).send().await?.json().await?;
+            items.extend(page["Items"].as_array().ok_or_else(|| page.to_string())?.iter().cloned());
+            start = page["LastEvaluatedKey"].clone();
+            if start.is_null() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    command.args(["--port", "0", "--dynamodb-port", "0"]).args(arguments).env_remove("ADMIN_TOKEN");
+    command
+}
+
+fn refused(arguments: &[&str], variable: Option<(&str, &str)>) -> Result<String> {
+    let Output { status, stderr, .. } = command(arguments).envs(variable).output()?;
+    assert!(!status.success(), "{arguments:?} {variable:?}");
+    Ok(String::from_utf8(stderr)?)
+}
+
+fn coupon(title: &str) -> Value {
+    json!({
+        "couponcode": "C", "title": title, "merchant": "M",
+        "published_at": "2020-01-01T00:00:00Z", "expire_at": "2030-01-01T00:00:00Z",
+    })
+}
+
+#[tokio::test]
+async fn an_empty_data_directory_is_seeded_once_and_kept() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data_dir = folder.path().join("data").to_string_lossy().into_owned();
+    let first = Local::start(&["--data-dir", &data_dir])?;
+    let key = first.key.clone().ok_or("no key was printed")?;
+    let coupons: Value = reqwest::get(format!("{}/coupons", first.url)).await?.json().await?;
+    assert!(coupons["items"].as_array().is_some_and(|items| items.len() > 5));
+    first.signal("-TERM")?;
+    drop(first);
+    let second = Local::start(&["--data-dir", &data_dir])?;
+    assert_eq!(second.key, None);
+    let me = reqwest::Client::new()
+        .get(format!("{}/users/me", second.url))
+        .header("x-api-key", key)
+        .send()
+        .await?;
+    assert_eq!(me.json::<Value>().await?["username"], "demo");
+    assert_eq!(
+        reqwest::get(format!("{}/coupons", second.url)).await?.json::<Value>().await?,
+        coupons
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_memory_begins_with_nothing_and_another_process_can_use_its_dynamodb() -> Result<()> {
+    let first = Local::start(&["--in-memory"])?;
+    assert_eq!(first.key, None);
+    let second = Local::start_at(&first.dynamodb)?;
+    let key = second.key.clone().ok_or("no key was printed")?;
+    let me = reqwest::Client::new()
+        .get(format!("{}/users/me", first.url))
+        .header("x-api-key", key)
+        .send()
+        .await?;
+    assert_eq!(me.status(), 200);
+    let coupons: Value = reqwest::get(format!("{}/coupons", first.url)).await?.json().await?;
+    assert!(coupons["items"].as_array().is_some_and(|items| !items.is_empty()));
+    Ok(())
+}
+
+impl Local {
+    /// On a running DynamoDB, with the demo's seed.
+    fn start_at(dynamodb: &str) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let data_dir = folder.path().to_string_lossy().into_owned();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+        command.args([
+            "--port",
+            "0",
+            "--dynamodb-url",
+            dynamodb,
+            "--seed",
+            "demo",
+            "--data-dir",
+            &data_dir,
+        ]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+        let mut key = None;
+        loop {
+            let line = lines.next().ok_or("it ended before it listened")??;
+            key = line
+                .rsplit(' ')
+                .next()
+                .filter(|word| word.starts_with("qk_"))
+                .map(str::to_owned)
+                .or(key);
+            if let Some(url) = line.strip_prefix("listening on ") {
+                return Ok(Self { child, url: url.to_owned(), dynamodb: dynamodb.to_owned(), key });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_setting_or_option_ends_the_start_with_a_line_that_names_it() -> Result<()> {
+    for (name, value) in [
+        ("ADMIN_TOKEN", "short"),
+        ("CURSOR_SECRET", "x"),
+        ("CORS_ORIGINS", "*"),
+        ("LOG_LEVEL", "loud"),
+    ] {
+        let stderr = refused(&["--in-memory"], Some((name, value)))?;
+        assert!(stderr.starts_with(name), "{stderr}");
+    }
+    let stderr = refused(&["--in-memory", "--host", "0.0.0.0"], None)?;
+    assert!(stderr.starts_with("ADMIN_TOKEN"), "{stderr}");
+    let stderr =
+        refused(&["--in-memory", "--host", "0.0.0.0"], Some(("ADMIN_TOKEN", "local-admin-token")))?;
+    assert!(stderr.starts_with("ADMIN_TOKEN"), "{stderr}");
+    for arguments in [
+        ["--in-memory", "--seed=all"],
+        ["--in-memory", "--data-dir=x"],
+        ["--in-memory", "--dynamodb-url=http://127.0.0.1:1"],
+    ] {
+        assert!(refused(&arguments, None)?.contains("error"), "{arguments:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signal_lets_the_requests_in_flight_end() -> Result<()> {
+    for signal in ["-TERM", "-INT"] {
+        let mut local = Local::start(&["--in-memory", "--seed", "demo"])?;
+        let key = local.key.clone().ok_or("no key")?;
+        let items: Vec<_> = (0..1_000).map(|number| coupon(&number.to_string())).collect();
+        let import = reqwest::Client::new()
+            .post(format!("{}/coupons/import", local.url))
+            .header("x-api-key", key);
+        let import = tokio::spawn(import.json(&json!({"items": items})).send());
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        local.signal(signal)?;
+        let answer = import.await??;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.json::<Value>().await?["imported"], 1_000);
+        assert!(local.child.wait()?.success());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_answered_before_a_kill_is_there_after_it_each_with_its_entry() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data_dir = folder.path().to_string_lossy().into_owned();
+    let mut key = None;
+    let mut answered = Vec::new();
+    for round in 0..3 {
+        let local = Local::start(&["--data-dir", &data_dir])?;
+        key = key.or_else(|| local.key.clone());
+        let key = key.clone().ok_or("no key")?;
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let (url, key) = (local.url.clone(), key.clone());
+                tokio::spawn(async move {
+                    let (http, mut ids) = (reqwest::Client::new(), Vec::new());
+                    for number in 0.. {
+                        let body = coupon(&format!("{round} {client} {number}"));
+                        let sent = http
+                            .post(format!("{url}/coupons"))
+                            .header("x-api-key", &key)
+                            .json(&body)
+                            .send()
+                            .await;
+                        match sent {
+                            Ok(created) if created.status() == 201 => {
+                                ids.extend(
+                                    created
+                                        .json::<Value>()
+                                        .await
+                                        .ok()
+                                        .and_then(|c| c["id"].as_str().map(str::to_owned)),
+                                );
+                            }
+                            _ => break,
+                        }
+                    }
+                    ids
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        local.signal("-KILL")?;
+        for client in clients {
+            answered.extend(client.await?);
+        }
+        drop(local);
+    }
+    assert!(answered.len() > 20, "{}", answered.len());
+    let local = Local::start(&["--data-dir", &data_dir])?;
+    let coupons = local.items("quartet-coupons").await?;
+    let coupons: Vec<_> = coupons.iter().filter_map(|item| item["id"]["S"].as_str()).collect();
+    let mut entries = HashMap::<_, usize>::new();
+    for entry in local.items("quartet-audit").await? {
+        if entry["item_type"]["S"] == "coupons" {
+            *entries
+                .entry(entry["item_id"]["S"].as_str().unwrap_or_default().to_owned())
+                .or_default() += 1;
+        }
+    }
+    for id in &answered {
+        assert!(coupons.contains(&id.as_str()), "{id} was answered 201 and is gone");
+    }
+    assert_eq!(coupons.len(), entries.len());
+    for id in coupons {
+        assert_eq!(entries.get(id), Some(&1), "{id}");
+    }
+    Ok(())
+}
