@@ -25,7 +25,8 @@ async fn user(router: &Router, admin_token: &str) -> Result<(String, String), St
         let user = json!({"username": name, "scopes": Scope::NAMES});
         match post(router, "/users", ("x-admin-token", admin_token), &user).await? {
             (StatusCode::CREATED, answer) => {
-                return Ok((name, answer["token"].as_str().unwrap_or_default().to_owned()));
+                let token = answer.get("token").and_then(Value::as_str).unwrap_or_default();
+                return Ok((name, token.to_owned()));
             }
             (StatusCode::CONFLICT, _) => {}
             (status, answer) => return Err(format!("the demo's user: {status}: {answer}")),

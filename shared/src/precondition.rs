@@ -125,22 +125,17 @@ impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
 mod tests {
     use super::*;
 
-    fn parse(value: &str) -> Option<String> {
-        let tags = tags(value)?;
-        Some(
-            tags.iter()
-                .map(|tag| format!("{}{} ", if tag.weak { "~" } else { "" }, tag.tag))
-                .collect(),
-        )
+    fn parse(list: &str) -> Option<Vec<String>> {
+        let shown = |tag: &Tag| format!("{}{}", if tag.weak { "~" } else { "" }, tag.tag);
+        Some(tags(list)?.iter().map(shown).collect())
     }
 
     #[test]
     fn a_list_has_quoted_tags_and_nothing_else() {
-        for (list, tags) in
-            [(r#""3""#, "3 "), (r#""3" , "a,b","4""#, "3 a,b 4 "), (r#"W/"3""#, "~3 ")]
-        {
-            assert_eq!(parse(list).as_deref(), Some(tags));
-        }
+        assert_eq!(
+            parse(r#""3" , W/"a,b","4""#),
+            Some(vec!["3".into(), "~a,b".into(), "4".into()])
+        );
         for wrong in ["3", r#""3"#, r#"3""#, r#""3" "4""#, r#"w/"3""#, ",", "", r#"*, "3""#] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }

@@ -1,4 +1,5 @@
 //! What every request wears, on a function of the test's own.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 use axum::body::Bytes;
 use http::Method;

@@ -1,4 +1,5 @@
 //! Import and export.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The resource: create, read, replace, patch, delete.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 

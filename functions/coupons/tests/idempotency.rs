@@ -1,4 +1,5 @@
 //! A keyed POST happens once, whatever breaks between the client and the table.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Lists: filters, pages and cursors.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Health, and the answer to every path that nobody has.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 use http::Method;
 use serde_json::json;

@@ -1,4 +1,5 @@
 //! Registering users, and what they see of themselves.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 use serde_json::{Value, json};
 use shared::store::Table;
