@@ -43,6 +43,20 @@ impl Body {
         Ok(Fields::read(&self.node()?, members, read)?)
     }
 
+    /// The same where no member is needed: the body may be left out.
+    pub fn read_if_any<T>(
+        &self,
+        members: Members,
+        read: impl for<'f, 'n> FnOnce(&mut Object<'f, 'n>) -> Option<T>,
+    ) -> Result<T, Problem> {
+        let node = if self.bytes.is_empty() {
+            Node::parse(b"{}").map_err(|_| Problem::INTERNAL)?
+        } else {
+            self.node()?
+        };
+        Ok(Fields::read(&node, members, read)?)
+    }
+
     /// What the caller's key stands for, where one was sent.
     pub fn key(&self, caller: &Caller) -> Option<IdempotencyKey> {
         let key = self.idempotency_key.as_deref()?;

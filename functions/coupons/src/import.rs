@@ -20,8 +20,9 @@ use shared::store::{Begun, IdempotencyKey, Order, Page, Store};
 use shared::values::{Timestamp, boolean};
 use uuid::Uuid;
 
-use crate::coupon::{Coupon, MEMBERS, Terms};
+use crate::coupon::Coupon;
 use crate::table::{self, Source};
+use crate::terms::{MEMBERS, Terms};
 
 const MOST_ROWS: usize = 1_000;
 /// Rows of one transaction, each with three items of the 100 that it may have, and transactions
@@ -214,8 +215,8 @@ pub async fn export(
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 100)?;
     let after = paging.after.clone();
-    let page = table::list(&store, Source::All, Order::Ascending, after, paging.limit, false, Some)
-        .await?;
+    let oldest_first = Source::All.partitions(Order::Ascending);
+    let page: Page<Coupon> = store.page(&oldest_first, after, paging.limit, false, Some).await?;
     let contents: Vec<_> = page.items.iter().map(|coupon| table::content(&coupon.terms)).collect();
     let counts = table::counts(&store, &contents).await?;
     let mut items = Vec::new();
@@ -226,5 +227,5 @@ pub async fn export(
             items.push(coupon.terms);
         }
     }
-    paging.answer_lines(&Page { items, next: page.next })
+    paging.answer_lines(&Page { items, next: page.next, looked_at: page.looked_at })
 }

@@ -2,8 +2,14 @@
 
 mod coupon;
 mod import;
+mod ledger;
+mod money;
+mod redeem;
+mod redemption;
 mod routes;
+mod rules;
 mod table;
+mod terms;
 
 use shared::app::Function;
 use shared::store::Table;

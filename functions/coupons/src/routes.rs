@@ -14,13 +14,14 @@ use shared::json::Node;
 use shared::list::Paging;
 use shared::precondition::IfMatch;
 use shared::problem::Problem;
-use shared::store::{Change, Order, Store};
+use shared::store::{Change, MOST_LOOKED_AT, Order, Page, Store};
 use shared::values::{Timestamp, text};
 use uuid::Uuid;
 
-use crate::coupon::{Coupon, MEMBERS, StatusFilter, Terms};
+use crate::coupon::{Coupon, Seen, StatusFilter, Usage};
 use crate::table::Source;
-use crate::{import, table};
+use crate::terms::{MEMBERS, Terms};
+use crate::{import, ledger, redeem, table};
 
 pub fn routes() -> Routes {
     Routes::default()
@@ -32,6 +33,13 @@ pub fn routes() -> Routes {
         .put("/coupons/{id}", replace)
         .patch("/coupons/{id}", patch)
         .delete("/coupons/{id}", delete)
+        .post("/coupons/{id}/evaluations", redeem::evaluate)
+        .post("/coupons/{id}/redemptions", redeem::redeem)
+        .get("/coupons/{id}/redemptions", redeem::list)
+        .get("/coupons/{id}/redemptions/{rid}", redeem::read)
+        .post("/coupons/{id}/redemptions/{rid}/confirm", redeem::confirm)
+        .post("/coupons/{id}/redemptions/{rid}/cancel", redeem::cancel)
+        .get("/coupons/{id}/stats", redeem::stats)
 }
 
 /// `GET /coupons`
@@ -62,19 +70,41 @@ async fn list(
     let is = |wanted: &Option<String>, value: &str| {
         wanted.as_deref().is_none_or(|wanted| wanted == value)
     };
-    let keep = |coupon: Coupon| {
+    let fits = |coupon: &Coupon| {
         let terms = &coupon.terms;
-        let fits = is(&couponcode, &terms.couponcode)
+        is(&couponcode, &terms.couponcode)
             && is(&merchant, &terms.merchant)
-            && is(&category, terms.category.as_deref().unwrap_or_default());
-        let seen = coupon.seen_at(at);
-        (fits && status.is_none_or(|status| status.takes(seen.status))).then_some(seen)
+            && is(&category, terms.category.as_deref().unwrap_or_default())
+            && status.is_none_or(|status| status.may_take(terms, at))
     };
+    let partitions = source.partitions(Order::Descending);
     let selective = leaves_out || status.is_some();
-    let after = paging.after.clone();
-    let page = table::list(&store, source, Order::Descending, after, paging.limit, selective, keep)
-        .await?;
-    paging.answer(&page)
+    let mut page = Page { items: Vec::new(), next: paging.after.clone(), looked_at: 0 };
+    loop {
+        let keep = |coupon: Coupon| fits(&coupon).then_some(coupon);
+        let left = paging.limit - page.items.len();
+        let found = store.page(&partitions, page.next.take(), left, selective, keep).await?;
+        page.looked_at += found.looked_at;
+        page.next = found.next;
+        // Whether one that may be used up is, only its usage tells.
+        let seen = seen(&store, found.items, at).await?;
+        page.items.extend(
+            seen.into_iter().filter(|seen| status.is_none_or(|status| status.takes(seen.status))),
+        );
+        if page.items.len() == paging.limit
+            || page.next.is_none()
+            || page.looked_at >= MOST_LOOKED_AT
+        {
+            return paging.answer(&page);
+        }
+    }
+}
+
+/// Coupons with their usage at a time.
+async fn seen(store: &Store, coupons: Vec<Coupon>, at: Timestamp) -> Result<Vec<Seen>, Problem> {
+    let ids: Vec<_> = coupons.iter().map(|coupon| coupon.id).collect();
+    let usages = ledger::usages(store, &ids, at).await?;
+    Ok(coupons.into_iter().zip(usages).map(|(coupon, usage)| coupon.seen_at(at, usage)).collect())
 }
 
 /// `POST /coupons`
@@ -89,7 +119,7 @@ async fn create(
         let now = Timestamp::now();
         let coupon = Coupon::new(Uuid::now_v7(), terms, now);
         let location = format!("/coupons/{}", coupon.id);
-        let answer = Answer::created(location, &coupon.clone().seen_at(now))?;
+        let answer = Answer::created(location, &coupon.clone().seen_at(now, Usage::default()))?;
         table::create(caller, &coupon, answer.with_version(coupon.version))
     };
     store.commit(body.key(caller).as_ref(), decide).await
@@ -100,9 +130,11 @@ async fn read(store: Store, _: Anyone, Ids(id): Ids<Uuid>, uri: Uri) -> Result<R
     let mut params = Params::parse(uri.query(), &["at"]);
     let at = params.optional("at", Timestamp::parse);
     params.finish()?;
-    let coupon = table::read(&store, id).await?;
+    let at = at.unwrap_or_else(Timestamp::now);
+    let (coupon, usage) =
+        futures_util::try_join!(table::read(&store, id), ledger::usage(&store, id, at))?;
     let version = coupon.version;
-    let seen = coupon.seen_at(at.unwrap_or_else(Timestamp::now));
+    let seen = coupon.seen_at(at, usage);
     Ok(Answer::ok(&seen)?.with_version(version).into_response())
 }
 
@@ -117,9 +149,11 @@ async fn replace(
     let terms = body.read(MEMBERS, Terms::read)?;
     let (store, caller, if_match, terms) = (&store, &*caller, &if_match, &terms);
     let decide = || async move {
-        let old = table::read(store, id).await?;
+        let now = Timestamp::now();
+        let (old, usage) =
+            futures_util::try_join!(table::read(store, id), ledger::usage(store, id, now))?;
         if_match.check(old.version)?;
-        amend(caller, &old, terms.clone())
+        amend(caller, &old, usage, terms.clone(), now)
     };
     store.commit(None, decide).await
 }
@@ -135,21 +169,28 @@ async fn patch(
     let patch = body.node()?;
     let (store, caller, if_match, patch) = (&store, &*caller, &if_match, &patch);
     let decide = || async move {
-        let old = table::read(store, id).await?;
+        let now = Timestamp::now();
+        let (old, usage) =
+            futures_util::try_join!(table::read(store, id), ledger::usage(store, id, now))?;
         if_match.check(old.version)?;
         let json = serde_json::to_vec(&old.terms).map_err(|_| Problem::INTERNAL)?;
         let current = Node::parse(&json).map_err(|_| Problem::INTERNAL)?;
         let merged = current.merged_with(patch.clone());
         let terms = Fields::read(&merged, MEMBERS, Terms::read)?;
-        amend(caller, &old, terms)
+        amend(caller, &old, usage, terms, now)
     };
     store.commit(None, decide).await
 }
 
-fn amend(caller: &Caller, old: &Coupon, terms: Terms) -> Result<Change, Problem> {
-    let now = Timestamp::now();
+fn amend(
+    caller: &Caller,
+    old: &Coupon,
+    usage: Usage,
+    terms: Terms,
+    now: Timestamp,
+) -> Result<Change, Problem> {
     let coupon = old.amended(terms, now);
-    let answer = Answer::ok(&coupon.clone().seen_at(now))?.with_version(coupon.version);
+    let answer = Answer::ok(&coupon.clone().seen_at(now, usage))?.with_version(coupon.version);
     table::replace(caller, old, &coupon, answer)
 }
 
@@ -165,7 +206,7 @@ async fn delete(
     let decide = || async move {
         let old = table::read(store, id).await?;
         if_match.check(old.version)?;
-        Ok(table::delete(caller, &old))
+        table::delete(caller, &old)
     };
     store.commit(None, decide).await
 }

@@ -5,27 +5,32 @@
 //! `content#HASH` counts the coupons with the same terms, so that an import can tell, exactly and
 //! whatever runs beside it, whether a row is there already.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ring::digest::{SHA256, digest};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
 use shared::audit::{Access, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Order, Otherwise, Page, Partitions, Store, Table};
+use shared::store::{
+    Change, Counters, Counting, ItemKey, Order, Otherwise, Partitions, Store, Table,
+};
 use uuid::Uuid;
 
-use crate::coupon::{Coupon, Terms};
+use crate::coupon::Coupon;
+use crate::terms::Terms;
 
-const SHARDS: u8 = 8;
+pub const SHARDS: u8 = 8;
 const COUNTER: &str = "coupons";
 
 /// A coupon as it is stored, with the attributes that indexes need beside the terms' own.
 #[derive(Serialize)]
 struct Row<'a> {
     pk: String,
-    sk: &'static str,
+    sk: Cow<'static, str>,
     all_shard: String,
     content: String,
     #[serde(flatten)]
@@ -35,30 +40,44 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(coupon: &'a Coupon) -> Self {
         let ItemKey { pk, sk } = coupon_key(coupon.id);
-        // The id's bits behind its time: random, or a row's place in its import.
-        let [_, _, _, _, _, _, _, place, ..] = coupon.id.into_bytes();
         Self {
             pk,
             sk,
-            all_shard: (place % SHARDS).to_string(),
+            all_shard: shard(coupon.id).to_string(),
             content: content(&coupon.terms),
             coupon,
         }
     }
 }
 
-fn coupon_key(id: Uuid) -> ItemKey {
-    ItemKey { pk: format!("coupon#{id}"), sk: "coupon" }
+/// Which of the shards a thing belongs to: by the bits behind its id's time, which are random, or
+/// a row's place in its import.
+pub fn shard(id: Uuid) -> u8 {
+    let [_, _, _, _, _, _, _, place, ..] = id.into_bytes();
+    place % SHARDS
+}
+
+pub fn coupon_key(id: Uuid) -> ItemKey {
+    ItemKey::new(format!("coupon#{id}"), "coupon")
+}
+
+/// What is left of a deleted coupon.
+fn tombstone_key(id: Uuid) -> ItemKey {
+    ItemKey::new(format!("coupon#{id}"), "deleted")
 }
 
 fn content_key(content: &str) -> ItemKey {
-    ItemKey { pk: format!("content#{content}"), sk: "content" }
+    ItemKey::new(format!("content#{content}"), "content")
 }
 
 /// What equal terms share: the hash of their canonical form.
 pub fn content(terms: &Terms) -> String {
     let canonical = serde_json::to_vec(&terms.canonical()).unwrap_or_default();
     hex::encode(digest(&SHA256, &canonical))
+}
+
+fn counting(content: &str, amount: i64) -> Counting {
+    Counting::one(content_key(content), COUNTER, amount)
 }
 
 fn subject(id: Uuid) -> Subject {
@@ -72,10 +91,9 @@ pub async fn read(store: &Store, id: Uuid) -> Result<Coupon, Problem> {
 pub fn create(caller: &Caller, coupon: &Coupon, answer: Answer) -> Result<Change, Problem> {
     let changed = coupon.terms.changed(None);
     let row = Row::of(coupon);
-    let counter = content_key(&row.content);
     Ok(Change::new(caller, Access::Create, subject(coupon.id), &changed, answer)
         .insert(Table::Coupons, &row, Otherwise::DecideAnew)?
-        .add(Table::Coupons, &counter, COUNTER, 1))
+        .count(Table::Coupons, counting(&row.content, 1)))
 }
 
 pub fn replace(
@@ -89,20 +107,18 @@ pub fn replace(
     let mut change = Change::new(caller, Access::Update, subject(new.id), &changed, answer)
         .replace(Table::Coupons, &row, old.version)?;
     if row.content != old_content {
-        change = change.add(Table::Coupons, &content_key(&old_content), COUNTER, -1).add(
-            Table::Coupons,
-            &content_key(&row.content),
-            COUNTER,
-            1,
-        );
+        change = change
+            .count(Table::Coupons, counting(&old_content, -1))
+            .count(Table::Coupons, counting(&row.content, 1));
     }
     Ok(change)
 }
 
-pub fn delete(caller: &Caller, old: &Coupon) -> Change {
-    Change::new(caller, Access::Delete, subject(old.id), &[], Answer::no_content())
+pub fn delete(caller: &Caller, old: &Coupon) -> Result<Change, Problem> {
+    Ok(Change::new(caller, Access::Delete, subject(old.id), &[], Answer::no_content())
         .delete(Table::Coupons, &coupon_key(old.id), old.version)
-        .add(Table::Coupons, &content_key(&content(&old.terms)), COUNTER, -1)
+        .put(Table::Coupons, &tombstone_key(old.id))?
+        .count(Table::Coupons, counting(&content(&old.terms), -1)))
 }
 
 /// Creates several coupons, none of which may be equal to one that is there.
@@ -110,30 +126,32 @@ pub fn import(caller: &Caller, coupons: &[Coupon], answer: Answer) -> Result<Cha
     let mut change = Change::nothing(answer);
     for coupon in coupons {
         let row = Row::of(coupon);
-        let counter = content_key(&row.content);
+        let first = Counting { below: Some((COUNTER, 1)), ..counting(&row.content, 1) };
         change = change
             .also(caller, Access::Create, subject(coupon.id), &coupon.terms.changed(None))
             .insert(Table::Coupons, &row, Otherwise::DecideAnew)?
-            .add_first(Table::Coupons, &counter, COUNTER);
+            .count(Table::Coupons, first);
     }
     Ok(change)
 }
 
 /// How many coupons there are of each of these contents; those without one are left out.
-pub async fn counts(store: &Store, contents: &[String]) -> Result<HashMap<String, u64>, Problem> {
-    #[derive(Deserialize)]
-    struct Counter {
-        pk: String,
-        coupons: u64,
-    }
+pub async fn counts(store: &Store, contents: &[String]) -> Result<HashMap<String, i64>, Problem> {
     let keys: Vec<_> = contents.iter().map(|content| content_key(content)).collect();
-    let counters: Vec<Counter> = store.get_many(Table::Coupons, &keys).await?;
-    let counted = counters.into_iter().filter(|counter| counter.coupons > 0);
+    let counters = store.counters(Table::Coupons, &keys).await?;
+    let content = |counters: &Counters| counters.key.pk.strip_prefix("content#").map(str::to_owned);
+    let counted = counters.iter().map(|counters| (content(counters), counters.count(COUNTER)));
     Ok(counted
-        .filter_map(|Counter { pk, coupons }| {
-            Some((pk.strip_prefix("content#")?.to_owned(), coupons))
-        })
+        .filter(|(_, count)| *count > 0)
+        .filter_map(|(content, count)| Some((content?, count)))
         .collect())
+}
+
+/// Whether there is, or ever was, a coupon of this id: its ledger can be read on.
+pub async fn existed(store: &Store, id: Uuid) -> Result<(), Problem> {
+    let keys = [coupon_key(id), tombstone_key(id)];
+    let found: Vec<IgnoredAny> = store.get_many(Table::Coupons, &keys).await?;
+    if found.is_empty() { Err(Problem::NOT_FOUND) } else { Ok(()) }
 }
 
 /// Which index serves a list: the most selective of the filters that have one.
@@ -145,7 +163,7 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
-    fn partitions(&self, order: Order) -> Partitions {
+    pub fn partitions(&self, order: Order) -> Partitions {
         let (index, values) = match self {
             Self::Couponcode(code) => ("couponcode", vec![(*code).to_owned()]),
             Self::Merchant(merchant) => ("merchant", vec![(*merchant).to_owned()]),
@@ -153,21 +171,17 @@ impl Source<'_> {
             Self::All => ("all", (0..SHARDS).map(|shard| shard.to_string()).collect()),
         };
         let attribute = if index == "all" { "all_shard" } else { index };
-        Partitions { table: Table::Coupons, index, attribute, values, sort: "id", order }
+        let index = Some(index);
+        Partitions {
+            table: Table::Coupons,
+            index,
+            attribute,
+            values,
+            sort: "id",
+            order,
+            until: None,
+        }
     }
-}
-
-/// A page of coupons that `keep` takes, by age. `selective`: it is expected to leave most out.
-pub async fn list<T>(
-    store: &Store,
-    source: Source<'_>,
-    order: Order,
-    after: Option<String>,
-    limit: usize,
-    selective: bool,
-    keep: impl Fn(Coupon) -> Option<T>,
-) -> Result<Page<T>, Problem> {
-    store.page(&source.partitions(order), after, limit, selective, keep).await
 }
 
 /// The oldest coupon of a content.
@@ -178,11 +192,12 @@ pub async fn oldest(store: &Store, content: String) -> Result<Option<Uuid>, Prob
     }
     let partitions = Partitions {
         table: Table::Coupons,
-        index: "content",
+        index: Some("content"),
         attribute: "content",
         values: vec![content],
         sort: "id",
         order: Order::Ascending,
+        until: None,
     };
     let page = store.page(&partitions, None, 1, false, |row: IndexRow| Some(row.id)).await?;
     Ok(page.items.into_iter().next())

@@ -42,7 +42,7 @@ pub fn create(
 ) -> Result<Change, Problem> {
     let claim = Claim { user_id: user.id };
     let username =
-        ItemKey { pk: format!("username#{}", user.username.to_ascii_lowercase()), sk: "username" };
+        ItemKey::new(format!("username#{}", user.username.to_ascii_lowercase()), "username");
     let key_subject = Subject { item_type: "keys", item_id: key.key_id };
     let mut change = Change::new(caller, Access::Create, subject(user.id), given, answer)
         .also(caller, Access::Create, key_subject, &[])
@@ -62,7 +62,7 @@ pub fn create(
             Otherwise::Refuse(USERNAME_TAKEN),
         )?;
     if let Some(oidc_subject) = &user.oidc_subject {
-        let key = ItemKey { pk: format!("subject#{oidc_subject}"), sk: "subject" };
+        let key = ItemKey::new(format!("subject#{oidc_subject}"), "subject");
         change = change.insert(
             Table::Users,
             &Row { key, item: &claim },
@@ -84,7 +84,7 @@ pub async fn known_locations(store: &Store, ids: &[Uuid]) -> Result<Vec<Uuid>, P
     }
     let stored = ids.iter().filter(|id| **id != DEFAULT_LOCATION);
     let keys: Vec<_> =
-        stored.map(|id| ItemKey { pk: format!("location#{id}"), sk: "location" }).collect();
+        stored.map(|id| ItemKey::new(format!("location#{id}"), "location")).collect();
     let found: Vec<Location> = store.get_many(Table::Users, &keys).await?;
     Ok(found.into_iter().map(|location| location.id).chain([DEFAULT_LOCATION]).collect())
 }

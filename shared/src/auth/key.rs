@@ -43,7 +43,7 @@ enum Found {
 
 impl StoredKey {
     pub fn item_key(key_id: Uuid) -> ItemKey {
-        ItemKey { pk: format!("key#{key_id}"), sk: "key" }
+        ItemKey::new(format!("key#{key_id}"), "key")
     }
 
     /// A new key: what is stored of it, and the token to show once.

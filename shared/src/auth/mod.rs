@@ -173,10 +173,13 @@ impl<P: Permission> FromRequestParts<App> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Known(caller) = Known::from_request_parts(parts, app).await?;
-        if !caller.scopes().contains(P::SCOPE) {
-            return Err(Problem::forbidden(P::SCOPE.needed()));
+        match P::SCOPES {
+            scopes if scopes.iter().any(|scope| caller.scopes().contains(*scope)) => {
+                Ok(Self(caller, PhantomData))
+            }
+            [first, ..] => Err(Problem::forbidden(first.needed())),
+            [] => Err(Problem::INTERNAL),
         }
-        Ok(Self(caller, PhantomData))
     }
 }
 

@@ -136,18 +136,31 @@ impl<'de> Deserialize<'de> for Scopes {
     }
 }
 
-/// A scope as a type, so that a handler can ask for it in its signature.
+/// A permission as a type, so that a handler can ask for it in its signature: any one of these
+/// scopes gives it.
 pub trait Permission {
-    const SCOPE: Scope;
+    const SCOPES: &'static [Scope];
 }
 
-/// One type for each scope that some handler asks for.
+/// One type for each permission that some handler asks for.
 pub mod permissions {
     use super::{Permission, Scope};
 
     pub struct CouponsWrite;
 
     impl Permission for CouponsWrite {
-        const SCOPE: Scope = Scope::CouponsWrite;
+        const SCOPES: &'static [Scope] = &[Scope::CouponsWrite];
+    }
+
+    pub struct CouponsRedeem;
+
+    impl Permission for CouponsRedeem {
+        const SCOPES: &'static [Scope] = &[Scope::CouponsRedeem];
+    }
+
+    pub struct CouponsWriteOrRedeem;
+
+    impl Permission for CouponsWriteOrRedeem {
+        const SCOPES: &'static [Scope] = &[Scope::CouponsWrite, Scope::CouponsRedeem];
     }
 }

@@ -27,6 +27,6 @@ pub struct User {
 
 impl User {
     pub fn item_key(id: Uuid) -> ItemKey {
-        ItemKey { pk: format!("user#{id}"), sk: "user" }
+        ItemKey::new(format!("user#{id}"), "user")
     }
 }

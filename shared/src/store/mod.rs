@@ -1,10 +1,13 @@
 //! The only way to the tables. Reads here; every write in `commit`, with its audit entry.
 
+mod change;
 mod commit;
+mod counters;
 mod idempotency;
 mod meter;
 mod pages;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,10 +25,11 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-pub use self::commit::{Change, Otherwise};
+pub use self::change::{Change, Otherwise};
+pub use self::counters::{Counters, Counting};
 pub use self::idempotency::{Begun, Key as IdempotencyKey};
 pub use self::meter::{Cost, Meter};
-pub use self::pages::{Order, Page, Partitions};
+pub use self::pages::{MOST_LOOKED_AT, Order, Page, Partitions};
 use crate::config::{BadSetting, Secrets, is_loopback};
 use crate::log;
 use crate::problem::Problem;
@@ -80,17 +84,21 @@ impl Tables {
 }
 
 /// A primary key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ItemKey {
     pub pk: String,
-    pub sk: &'static str,
+    pub sk: Cow<'static, str>,
 }
 
 impl ItemKey {
+    pub fn new(pk: String, sk: impl Into<Cow<'static, str>>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
     pub fn attributes(&self) -> Item {
         HashMap::from([
             ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
-            ("sk".to_owned(), AttributeValue::S(self.sk.to_owned())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.clone().into_owned())),
         ])
     }
 }
@@ -157,6 +165,15 @@ impl Store {
         table: Table,
         keys: &[ItemKey],
     ) -> Result<Vec<T>, Problem> {
+        self.batch_get(table, keys, true).await?.into_iter().map(parsed).collect()
+    }
+
+    async fn batch_get(
+        &self,
+        table: Table,
+        keys: &[ItemKey],
+        consistent: bool,
+    ) -> Result<Vec<Item>, Problem> {
         /// DynamoDB's limit for one call.
         const KEYS: usize = 100;
         let mut found = Vec::new();
@@ -169,7 +186,7 @@ impl Store {
                 let began = Instant::now();
                 let keys = KeysAndAttributes::builder()
                     .set_keys(Some(wanted))
-                    .consistent_read(true)
+                    .consistent_read(consistent)
                     .build()
                     .map_err(|_| bug("BatchGetItem without keys"))?;
                 let got = self
@@ -181,9 +198,7 @@ impl Store {
                     .await;
                 self.meter.read(began, got.iter().flat_map(BatchGetItemOutput::consumed_capacity));
                 let got = got.map_err(|error| failed("BatchGetItem", &error))?;
-                for item in got.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                    found.push(parsed(item)?);
-                }
+                found.extend(got.responses.into_iter().flat_map(HashMap::into_values).flatten());
                 let left = got.unprocessed_keys.into_iter().flat_map(HashMap::into_values);
                 wanted = left.flat_map(|keys| keys.keys).collect();
                 if !wanted.is_empty() {
@@ -194,9 +209,37 @@ impl Store {
         Ok(found)
     }
 
+    /// All items of one partition from a sort key on, strongly consistent, in its order. For
+    /// partitions that are known to stay small.
+    async fn partition(&self, table: Table, from: &ItemKey) -> Result<Vec<Item>, Problem> {
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let began = Instant::now();
+            let got = self
+                .client
+                .query()
+                .table_name(self.tables.name(table))
+                .key_condition_expression("pk = :pk AND sk >= :sk")
+                .expression_attribute_values(":pk", AttributeValue::S(from.pk.clone()))
+                .expression_attribute_values(":sk", AttributeValue::S(from.sk.clone().into_owned()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
+            let got = got.map_err(|error| failed("Query", &error))?;
+            found.extend(got.items.into_iter().flatten());
+            start = got.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Whether the storage answers at all.
     pub async fn is_ready(&self) -> bool {
-        let nobody = ItemKey { pk: "ready".to_owned(), sk: "ready" };
+        let nobody = ItemKey::new("ready".to_owned(), "ready");
         self.get::<IgnoredAny>(Table::Users, &nobody).await.is_ok()
     }
 }

@@ -11,7 +11,7 @@ use super::{Item, Store, Table, failed, parsed};
 use crate::problem::Problem;
 
 /// A page ends after so many stored items looked at, or so many bytes of them.
-const MOST_LOOKED_AT: usize = 1_000;
+pub const MOST_LOOKED_AT: usize = 1_000;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,21 +20,26 @@ pub enum Order {
     Descending,
 }
 
-/// Where a list's items lie: partitions of an index, each sorted by `sort`, whose values are
-/// unique over all of them.
+/// Where a list's items lie: partitions of an index, or of the table itself, each sorted by
+/// `sort`, whose values are unique over all of them. The table is read strongly consistent, which
+/// an index can't be.
 pub struct Partitions {
     pub table: Table,
-    pub index: &'static str,
+    pub index: Option<&'static str>,
     pub attribute: &'static str,
     pub values: Vec<String>,
     pub sort: &'static str,
     pub order: Order,
+    /// The last sort key that belongs to the list, of an ascending one.
+    pub until: Option<String>,
 }
 
 /// A page, and the sort key of the last item looked at where there is more behind it.
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
+    /// Stored items looked at, of the `MOST_LOOKED_AT` that one page may.
+    pub looked_at: usize,
 }
 
 /// One partition that is being read.
@@ -67,8 +72,8 @@ impl Store {
             ended: false,
         };
         let mut runs: Vec<Run> = partitions.values.iter().map(begin).collect();
-        let mut page = Page { items: Vec::new(), next: None };
-        let (mut looked_at, mut bytes, mut last) = (0, 0, None);
+        let mut page = Page { items: Vec::new(), next: None, looked_at: 0 };
+        let (mut bytes, mut last) = (0, None);
         loop {
             let dry = runs.iter_mut().filter(|run| run.read.is_empty() && !run.ended);
             try_join_all(dry.map(|run| self.read_on(partitions, run, at_once))).await?;
@@ -80,14 +85,15 @@ impl Store {
             let Some(first) = first else {
                 return Ok(page);
             };
-            if page.items.len() == limit || looked_at == MOST_LOOKED_AT || bytes >= MOST_BYTES {
+            if page.items.len() == limit || page.looked_at == MOST_LOOKED_AT || bytes >= MOST_BYTES
+            {
                 page.next = last;
                 return Ok(page);
             }
             let Some((key, item)) = first.read.pop_front() else {
                 continue;
             };
-            looked_at += 1;
+            page.looked_at += 1;
             bytes += size(&item);
             last = Some(key);
             page.items.extend(keep(parsed(item)?));
@@ -105,21 +111,34 @@ impl Store {
             .client
             .query()
             .table_name(self.tables.name(partitions.table))
-            .index_name(partitions.index)
+            .set_index_name(partitions.index.map(str::to_owned))
+            .consistent_read(partitions.index.is_none())
             .expression_attribute_names("#partition", partitions.attribute)
             .expression_attribute_values(":partition", AttributeValue::S(run.value.clone()))
             .scan_index_forward(partitions.order == Order::Ascending)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        query = match &run.after {
-            None => query.key_condition_expression("#partition = :partition"),
-            Some(after) => query
+        let bound = |text: &str| AttributeValue::S(text.to_owned());
+        query = match (&run.after, &partitions.until) {
+            (None, None) => query.key_condition_expression("#partition = :partition"),
+            (Some(after), None) => query
                 .key_condition_expression(match partitions.order {
                     Order::Ascending => "#partition = :partition AND #sort > :after",
                     Order::Descending => "#partition = :partition AND #sort < :after",
                 })
                 .expression_attribute_names("#sort", partitions.sort)
-                .expression_attribute_values(":after", AttributeValue::S(after.clone())),
+                .expression_attribute_values(":after", bound(after)),
+            (after, Some(until)) => query
+                .key_condition_expression(
+                    "#partition = :partition AND #sort BETWEEN :from AND :until",
+                )
+                .expression_attribute_names("#sort", partitions.sort)
+                // The least text behind `after`; and one before every key.
+                .expression_attribute_values(
+                    ":from",
+                    bound(&after.as_ref().map_or(" ".to_owned(), |after| format!("{after}\0"))),
+                )
+                .expression_attribute_values(":until", bound(until)),
         };
         let got = query.send().await;
         self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));

@@ -64,3 +64,73 @@ pub async fn stored(count: usize) -> (TestApp, Client) {
     }
     (app, ada)
 }
+
+/// A store with one coupon, a user who may write and redeem, and the coupon's path.
+pub async fn with_coupon(change: &Value) -> (TestApp, Client, String) {
+    let app = TestApp::start(&[coupons::FUNCTION]).await;
+    let ada = app.user("ada", &[Scope::CouponsWrite, Scope::CouponsRedeem]).await;
+    let mut coupon = with("min_order_amount", Value::Null);
+    coupon["discount"] = json!({"type": "percent", "value": "10"});
+    json_merge(&mut coupon, change);
+    let created = ada.post("/coupons", &coupon).await;
+    assert_eq!(created.status, 201, "{}", created.json());
+    let path = created.header("location").to_owned();
+    (app, ada, path)
+}
+
+/// An order of 100 GBP.
+pub fn order(customer: &str, order: &str) -> Value {
+    json!({"customer_id": customer, "order_id": order, "order_amount": "100.00", "currency": "GBP"})
+}
+
+/// The same, reserved for some seconds.
+pub fn reserving(customer: &str, order_id: &str, seconds: i64) -> Value {
+    let mut order = order(customer, order_id);
+    order["reserve_for_s"] = json!(seconds);
+    order
+}
+
+/// Every redemption of a coupon, by its pages.
+pub async fn ledger(caller: &Client, path: &str) -> Vec<Value> {
+    let (mut items, mut next) = (Vec::new(), format!("{path}/redemptions?limit=7"));
+    loop {
+        let page = caller.get(&next).await;
+        assert_eq!(page.status, 200, "{}", page.json());
+        items.extend(page.json()["items"].as_array().cloned().unwrap_or_default());
+        match page.header("link").strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) {
+            Some(link) => link.clone_into(&mut next),
+            None => return items,
+        }
+    }
+}
+
+/// What the stats of a ledger must be, by replaying it. Amounts have two decimals here.
+pub fn replay(ledger: &[Value]) -> Value {
+    let count = |state: &str| ledger.iter().filter(|redemption| redemption["state"] == state).count();
+    let redeemed: Vec<_> = ledger.iter().filter(|redemption| redemption["state"] == "redeemed").collect();
+    let total = |redemptions: &[&Value]| {
+        let mut totals = std::collections::BTreeMap::<String, u64>::new();
+        for redemption in redemptions {
+            let pence = redemption["discount_amount"].as_str().unwrap_or("?").replace('.', "");
+            let currency = redemption["currency"].as_str().unwrap_or("?").to_owned();
+            *totals.entry(currency).or_default() += pence.parse::<u64>().unwrap_or_default();
+        }
+        let text = |pence: u64| format!("{}.{:02}", pence / 100, pence % 100);
+        totals.into_iter().map(|(code, pence)| (code, json!(text(pence)))).collect::<serde_json::Map<_, _>>()
+    };
+    let day = |redemption: &Value| redemption["redeemed_at"].as_str().unwrap_or("?")[..10].to_owned();
+    let mut days: Vec<_> = redeemed.iter().map(|redemption| day(redemption)).collect();
+    days.sort();
+    days.dedup();
+    let by_day: Vec<_> = days
+        .iter()
+        .map(|date| {
+            let of_day: Vec<_> = redeemed.iter().copied().filter(|redemption| day(redemption) == *date).collect();
+            json!({"date": date, "redeemed": of_day.len(), "discount_total": total(&of_day)})
+        })
+        .collect();
+    json!({
+        "reserved": count("reserved"), "redeemed": count("redeemed"), "cancelled": count("cancelled"),
+        "expired": count("expired"), "discount_total": total(&redeemed), "by_day": by_day,
+    })
+}

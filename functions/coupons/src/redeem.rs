@@ -1,0 +1,188 @@
+//! The HTTP of redemptions: evaluate, redeem, reserve, confirm, cancel, and the ledger.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use serde::Serialize;
+use shared::answer::Answer;
+use shared::app::App;
+use shared::auth::permissions::{CouponsRedeem, CouponsWrite, CouponsWriteOrRedeem};
+use shared::auth::{Allowed, Anyone, Caller, Scope};
+use shared::body::Body;
+use shared::fields::{Members, Params};
+use shared::http::{Ids, NoParams};
+use shared::list::Paging;
+use shared::problem::Problem;
+use shared::store::{Change, Page, Store};
+use shared::values::Timestamp;
+use uuid::Uuid;
+
+use crate::ledger::{self, Listed, Standing};
+use crate::redemption::{NewRedemption, Question, Redemption};
+use crate::rules::{self, Rule};
+use crate::table;
+
+const ORDER_CONFLICT: Problem = Problem::new(
+    409,
+    "order_conflict",
+    "This order has a live redemption of this coupon, with other fields.",
+);
+
+/// `POST /coupons/{id}/evaluations`
+pub async fn evaluate(
+    store: Store,
+    caller: Anyone,
+    Ids(id): Ids<Uuid>,
+    body: Body,
+) -> Result<Answer, Problem> {
+    #[derive(Serialize)]
+    struct Evaluation {
+        applicable: bool,
+        code: Option<&'static str>,
+        discount_amount: Option<rust_decimal::Decimal>,
+        currency: crate::money::Currency,
+        rules: Vec<Rule>,
+    }
+    let question = body.read(Question::MEMBERS, Question::read)?;
+    let at = question.at.unwrap_or_else(Timestamp::now);
+    let may_ask =
+        caller.0.as_ref().is_some_and(|caller| caller.scopes().contains(Scope::CouponsRedeem));
+    let customers = async {
+        match question.customer_id.as_deref().filter(|_| may_ask) {
+            Some(customer) => ledger::customer_usage(&store, id, customer, at).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (coupon, usage, customers) =
+        futures_util::try_join!(table::read(&store, id), ledger::usage(&store, id, at), customers)?;
+    let rules = rules::judge(&coupon.terms, question.order, usage, customers, at);
+    let code = rules::refusal(&rules);
+    Answer::ok(&Evaluation {
+        applicable: code.is_none(),
+        code,
+        discount_amount: code.is_none().then(|| rules::discount(&coupon.terms, question.order)),
+        currency: question.order.currency,
+        rules,
+    })
+}
+
+/// `POST /coupons/{id}/redemptions`
+pub async fn redeem(
+    store: Store,
+    caller: Allowed<CouponsRedeem>,
+    Ids(id): Ids<Uuid>,
+    body: Body,
+) -> Result<Answer, Problem> {
+    let (store, caller, body) = (&store, &*caller, &body);
+    let decide = || async move {
+        let new = body.read(NewRedemption::MEMBERS, NewRedemption::read)?;
+        let coupon = table::read(store, id).await?;
+        let now = Timestamp::now();
+        let standing = Standing::read(store, &coupon, &new.order_id, &new.customer_id, now).await?;
+        if let Some(last) = standing.last.as_ref().filter(|last| last.is_live(now)) {
+            return match last.is_asked_for_by(&new) {
+                true => Ok(Change::nothing(Answer::ok(&last.seen_at(now))?)),
+                false => Err(ORDER_CONFLICT),
+            };
+        }
+        let customers = Some(standing.customer_slots(&new.customer_id));
+        let rules = rules::judge(&coupon.terms, new.order, standing.usage(), customers, now);
+        if let Some(code) = rules::refusal(&rules) {
+            return Err(rules::refused(code));
+        }
+        let discount = rules::discount(&coupon.terms, new.order);
+        let redemption = Redemption::new(id, &new, discount, now).ok_or(Problem::INTERNAL)?;
+        let location = format!("/coupons/{id}/redemptions/{}", redemption.id);
+        let answer = Answer::created(location, &redemption.seen_at(now))?;
+        standing.redeem(caller, &coupon, &redemption, answer, now)
+    };
+    store.commit(body.key(caller).as_ref(), decide).await
+}
+
+/// `POST /coupons/{id}/redemptions/{rid}/confirm`
+pub async fn confirm(
+    store: Store,
+    caller: Allowed<CouponsRedeem>,
+    Ids(ids): Ids<(Uuid, Uuid)>,
+    body: Body,
+) -> Result<Answer, Problem> {
+    settle(store, &caller, ids, &body, |caller, old, now| match old.confirmed(now)? {
+        Some(new) => ledger::confirm(caller, old, &new, Answer::ok(&new.seen_at(now))?),
+        None => Ok(Change::nothing(Answer::ok(&old.seen_at(now))?)),
+    })
+    .await
+}
+
+/// `POST /coupons/{id}/redemptions/{rid}/cancel`
+pub async fn cancel(
+    store: Store,
+    caller: Allowed<CouponsRedeem>,
+    Ids(ids): Ids<(Uuid, Uuid)>,
+    body: Body,
+) -> Result<Answer, Problem> {
+    settle(store, &caller, ids, &body, |caller, old, now| match old.cancelled(now) {
+        Some(new) => ledger::cancel(caller, old, &new, Answer::ok(&new.seen_at(now))?),
+        None => Ok(Change::nothing(Answer::ok(&old.seen_at(now))?)),
+    })
+    .await
+}
+
+/// A redemption's next state, decided on what it is now. The body says nothing.
+async fn settle(
+    store: Store,
+    caller: &Caller,
+    (coupon, id): (Uuid, Uuid),
+    body: &Body,
+    decide: impl Fn(&Caller, &Redemption, Timestamp) -> Result<Change, Problem>,
+) -> Result<Answer, Problem> {
+    const NOTHING: Members = Members { writable: &[], read_only: &[] };
+    let (store, decide) = (&store, &decide);
+    let work = || async move {
+        body.read_if_any(NOTHING, |_| Some(()))?;
+        let old = ledger::read(store, coupon, id).await?;
+        decide(caller, &old, Timestamp::now())
+    };
+    store.commit(body.key(caller).as_ref(), work).await
+}
+
+/// `GET /coupons/{id}/redemptions/{rid}`
+pub async fn read(
+    store: Store,
+    _: Allowed<CouponsWriteOrRedeem>,
+    Ids((coupon, id)): Ids<(Uuid, Uuid)>,
+    _: NoParams,
+) -> Result<Answer, Problem> {
+    Answer::ok(&ledger::read(&store, coupon, id).await?.seen_at(Timestamp::now()))
+}
+
+/// `GET /coupons/{id}/redemptions`
+pub async fn list(
+    State(app): State<App>,
+    store: Store,
+    caller: Allowed<CouponsWrite>,
+    Ids(id): Ids<Uuid>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"]);
+    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let ledger = ledger::list(id);
+    let page = store.page(&ledger, paging.after.clone(), paging.limit, false, |row: Listed| {
+        Some(row.redemption)
+    });
+    let ((), page) = futures_util::try_join!(table::existed(&store, id), page)?;
+    let now = Timestamp::now();
+    let items = page.items.iter().map(|redemption| redemption.seen_at(now)).collect();
+    paging.answer(&Page { items, next: page.next, looked_at: page.looked_at })
+}
+
+/// `GET /coupons/{id}/stats`
+pub async fn stats(
+    store: Store,
+    _: Allowed<CouponsWrite>,
+    Ids(id): Ids<Uuid>,
+    _: NoParams,
+) -> Result<Answer, Problem> {
+    let stats = ledger::stats(&store, id, Timestamp::now());
+    let ((), stats) = futures_util::try_join!(table::existed(&store, id), stats)?;
+    Answer::ok(&stats)
+}

@@ -1,0 +1,255 @@
+//! What a handler decides to store.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update,
+};
+use serde::Serialize;
+
+use super::counters::Counting;
+use super::{Item, ItemKey, Table, bug, written};
+use crate::answer::Answer;
+use crate::audit::{Access, Entry, Subject};
+use crate::auth::Caller;
+use crate::problem::Problem;
+
+/// What to do where a write's condition doesn't hold.
+#[derive(Clone)]
+pub enum Otherwise {
+    /// The state was another by then: read it again and decide anew.
+    DecideAnew,
+    Refuse(Problem),
+}
+
+/// What a handler decided: the writes, who made them as audit entries, and the answer once all
+/// of it is stored.
+pub struct Change {
+    pub(super) writes: Vec<Write>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) answer: Answer,
+}
+
+pub(super) struct Write {
+    pub(super) table: Table,
+    action: Action,
+    condition: Option<&'static str>,
+    names: HashMap<String, String>,
+    values: Item,
+    pub(super) otherwise: Otherwise,
+}
+
+enum Action {
+    Put(Item),
+    Update { key: Item, expression: String },
+    Delete(Item),
+    Check(Item),
+}
+
+impl Change {
+    /// A change begins with its audit entry, so that none goes without.
+    pub fn new(
+        caller: &Caller,
+        access: Access,
+        subject: Subject,
+        changed: &[&'static str],
+        answer: Answer,
+    ) -> Self {
+        Self {
+            writes: Vec::new(),
+            entries: vec![Entry::new(caller, access, subject, changed)],
+            answer,
+        }
+    }
+
+    /// Nothing to change: the answer alone, which a key remembers like any other.
+    pub fn nothing(answer: Answer) -> Self {
+        Self { writes: Vec::new(), entries: Vec::new(), answer }
+    }
+
+    /// One more entry, for a change of several items.
+    #[must_use]
+    pub fn also(
+        mut self,
+        caller: &Caller,
+        access: Access,
+        subject: Subject,
+        changed: &[&'static str],
+    ) -> Self {
+        self.entries.push(Entry::new(caller, access, subject, changed));
+        self
+    }
+
+    /// Puts an item where none is.
+    pub fn insert(
+        mut self,
+        table: Table,
+        item: &impl Serialize,
+        otherwise: Otherwise,
+    ) -> Result<Self, Problem> {
+        self.writes.push(Write {
+            table,
+            action: Action::Put(written(item)?),
+            condition: Some(ABSENT),
+            names: HashMap::new(),
+            values: Item::new(),
+            otherwise,
+        });
+        Ok(self)
+    }
+
+    /// Puts an item whatever is there; another write of the change has to guard it.
+    pub fn put(mut self, table: Table, item: &impl Serialize) -> Result<Self, Problem> {
+        let action = Action::Put(written(item)?);
+        self.writes.push(Write::unconditional(table, action));
+        Ok(self)
+    }
+
+    /// Deletes an item whatever it is; another write of the change has to guard it.
+    #[must_use]
+    pub fn remove(mut self, table: Table, key: &ItemKey) -> Self {
+        self.writes.push(Write::unconditional(table, Action::Delete(key.attributes())));
+        self
+    }
+
+    /// Puts an item in place of the `version` that was read.
+    pub fn replace(
+        mut self,
+        table: Table,
+        item: &impl Serialize,
+        version: u64,
+    ) -> Result<Self, Problem> {
+        self.writes.push(Write::of_version(table, Action::Put(written(item)?), version));
+        Ok(self)
+    }
+
+    /// Deletes the `version` of an item that was read.
+    #[must_use]
+    pub fn delete(mut self, table: Table, key: &ItemKey, version: u64) -> Self {
+        self.writes.push(Write::of_version(table, Action::Delete(key.attributes()), version));
+        self
+    }
+
+    /// Adds to the counters of an item, which is made if need be.
+    #[must_use]
+    pub fn count(mut self, table: Table, counting: Counting) -> Self {
+        let (mut names, mut values, mut sums) = (HashMap::new(), HashMap::new(), Vec::new());
+        let amounts = counting.amounts.into_iter().filter(|(_, amount)| !amount.is_zero());
+        for (at, (counter, amount)) in amounts.enumerate() {
+            names.insert(format!("#c{at}"), counter);
+            values.insert(format!(":c{at}"), AttributeValue::N(amount.normalize().to_string()));
+            sums.push(format!("#c{at} :c{at}"));
+        }
+        let condition = counting.below.map(|(counter, limit)| {
+            names.insert("#below".to_owned(), counter.to_owned());
+            values.insert(":below".to_owned(), AttributeValue::N(limit.to_string()));
+            "attribute_not_exists(#below) OR #below < :below"
+        });
+        let key = counting.key.attributes();
+        let action = match (sums.is_empty(), condition) {
+            (true, None) => return self,
+            (true, Some(_)) => Action::Check(key),
+            (false, _) => Action::Update { key, expression: format!("ADD {}", sums.join(", ")) },
+        };
+        let otherwise = Otherwise::DecideAnew;
+        self.writes.push(Write { table, action, condition, names, values, otherwise });
+        self
+    }
+
+    /// Deletes an item whose `counter` has come down to zero.
+    #[must_use]
+    pub fn clear(mut self, table: Table, key: &ItemKey, counter: &'static str) -> Self {
+        let mut write = Write::unconditional(table, Action::Delete(key.attributes()));
+        write.condition = Some("attribute_not_exists(#counter) OR #counter = :zero");
+        write.names.insert("#counter".to_owned(), counter.to_owned());
+        write.values.insert(":zero".to_owned(), AttributeValue::N("0".to_owned()));
+        self.writes.push(write);
+        self
+    }
+
+    /// Changes nothing of an item, but the whole only happens while it has the `version` that was
+    /// read.
+    #[must_use]
+    pub fn check(mut self, table: Table, key: &ItemKey, version: u64) -> Self {
+        self.writes.push(Write::of_version(table, Action::Check(key.attributes()), version));
+        self
+    }
+}
+
+pub(super) const ABSENT: &str = "attribute_not_exists(pk)";
+
+impl Write {
+    fn unconditional(table: Table, action: Action) -> Self {
+        Self {
+            table,
+            action,
+            condition: None,
+            names: HashMap::new(),
+            values: Item::new(),
+            otherwise: Otherwise::DecideAnew,
+        }
+    }
+
+    fn of_version(table: Table, action: Action, version: u64) -> Self {
+        Self {
+            table,
+            action,
+            condition: Some("version = :version"),
+            names: HashMap::new(),
+            values: Item::from([(":version".to_owned(), AttributeValue::N(version.to_string()))]),
+            otherwise: Otherwise::DecideAnew,
+        }
+    }
+
+    pub(super) fn item(&self, name: &str) -> Result<TransactWriteItem, Problem> {
+        let condition = self.condition.map(str::to_owned);
+        let names = Some(self.names.clone()).filter(|names| !names.is_empty());
+        let values = Some(self.values.clone()).filter(|values| !values.is_empty());
+        let item = TransactWriteItem::builder();
+        Ok(match &self.action {
+            Action::Put(put) => item.put(built(
+                Put::builder()
+                    .table_name(name)
+                    .set_item(Some(put.clone()))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .build(),
+            )?),
+            Action::Update { key, expression } => item.update(built(
+                Update::builder()
+                    .table_name(name)
+                    .set_key(Some(key.clone()))
+                    .update_expression(expression)
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .build(),
+            )?),
+            Action::Delete(key) => item.delete(built(
+                Delete::builder()
+                    .table_name(name)
+                    .set_key(Some(key.clone()))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .build(),
+            )?),
+            Action::Check(key) => item.condition_check(built(
+                ConditionCheck::builder()
+                    .table_name(name)
+                    .set_key(Some(key.clone()))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(names)
+                    .set_expression_attribute_values(values)
+                    .build(),
+            )?),
+        }
+        .build())
+    }
+}
+
+pub(super) fn built<T>(built: Result<T, BuildError>) -> Result<T, Problem> {
+    built.map_err(|_| bug("a write without its table or key"))
+}
