@@ -1,0 +1,312 @@
+//! Limits under concurrency and faults: exact, whatever happens.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+
+mod common;
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use shared::store::Table;
+use shared::testing::{Client, Fault, Reply, TestApp};
+
+use common::{ledger, order, replay, reserving, with_coupon};
+
+/// Sends all of these at once.
+async fn at_once(caller: &Client, path: &str, bodies: Vec<Value>) -> Vec<Reply> {
+    let sent: Vec<_> = bodies
+        .into_iter()
+        .map(|body| {
+            let (caller, path) = (caller.clone(), format!("{path}/redemptions"));
+            tokio::spawn(async move { caller.post(&path, &body).await })
+        })
+        .collect();
+    let mut replies = Vec::new();
+    for sent in sent {
+        replies.push(sent.await.expect("an answer"));
+    }
+    replies
+}
+
+fn with_status(replies: &[Reply], status: u16) -> usize {
+    replies.iter().filter(|reply| reply.status == status).count()
+}
+
+/// What must hold of a ledger at any rest: its stats, its entries, its limits.
+async fn check(app: &TestApp, caller: &Client, path: &str, most: Option<usize>) -> Vec<Value> {
+    let ledger = ledger(caller, path).await;
+    assert_eq!(caller.get(&format!("{path}/stats")).await.json(), replay(&ledger));
+    let live = |redemption: &&Value| ["reserved", "redeemed"].contains(&redemption["state"].as_str().unwrap_or("?"));
+    let orders: Vec<_> = ledger.iter().filter(live).map(|redemption| redemption["order_id"].to_string()).collect();
+    assert!(most.is_none_or(|most| orders.len() <= most), "{} of {most:?}", orders.len());
+    assert_eq!(orders.iter().collect::<HashSet<_>>().len(), orders.len(), "an order has two live redemptions");
+    let created: Vec<_> = app.entries().await;
+    let created = created.iter().filter(|stored| stored.entry.item_type == "redemptions");
+    let created = created.filter(|stored| stored.entry.access_type == shared::audit::Access::Create);
+    let created: HashSet<_> = created.map(|stored| stored.entry.item_id.to_string()).collect();
+    let ids: HashSet<_> = ledger.iter().map(|redemption| redemption["id"].as_str().unwrap_or_default().to_owned()).collect();
+    assert_eq!(created, ids, "each redemption has its entry, and each entry its redemption");
+    ledger
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_sixty_callers_at_once_exactly_ten_get_one_of_ten() {
+    let (app, ada, path) = with_coupon(&json!({"max_redemptions": 10})).await;
+    let bodies = (0..60).map(|number| order(&format!("c{number}"), &format!("o{number}"))).collect();
+    let replies = at_once(&ada, &path, bodies).await;
+    assert_eq!((with_status(&replies, 201), with_status(&replies, 409)), (10, 50));
+    for refused in replies.iter().filter(|reply| reply.status == 409) {
+        assert_eq!(refused.problem(), "409 coupon_exhausted");
+    }
+    check(&app, &ada, &path, Some(10)).await;
+    assert_eq!(app.anon().get(&path).await.json()["status"], "exhausted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_thirty_orders_of_a_customer_at_once_exactly_three_get_one_of_three() {
+    let (app, ada, path) = with_coupon(&json!({"max_redemptions_per_customer": 3})).await;
+    let bodies = (0..30).map(|number| reserving("c", &format!("o{number}"), 60)).collect();
+    let replies = at_once(&ada, &path, bodies).await;
+    assert_eq!(with_status(&replies, 201), 3);
+    for refused in replies.iter().filter(|reply| reply.status == 409) {
+        assert_eq!(refused.problem(), "409 customer_limit_reached");
+    }
+    check(&app, &ada, &path, Some(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_sent_sixteen_times_at_once_redeems_once() {
+    let (app, ada, path) = with_coupon(&json!({})).await;
+    let replies = at_once(&ada, &path, vec![order("c", "o"); 16]).await;
+    assert_eq!((with_status(&replies, 201), with_status(&replies, 200)), (1, 15));
+    let ids: HashSet<_> = replies.iter().map(|reply| reply.json()["id"].to_string()).collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(check(&app, &ada, &path, Some(1)).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancellation_sent_sixteen_times_at_once_gives_one_slot_back() {
+    let (app, ada, path) = with_coupon(&json!({"max_redemptions": 1})).await;
+    let location = ada.post(&format!("{path}/redemptions"), &order("c", "o")).await.header("location").to_owned();
+    let cancelled: Vec<_> = (0..16)
+        .map(|_| {
+            let (ada, path) = (ada.clone(), format!("{location}/cancel"));
+            tokio::spawn(async move { ada.post(&path, &json!({})).await.status.as_u16() })
+        })
+        .collect();
+    for cancelled in cancelled {
+        assert_eq!(cancelled.await.ok(), Some(200));
+    }
+    let bodies = (0..8).map(|number| order("c", &format!("n{number}"))).collect();
+    assert_eq!(with_status(&at_once(&ada, &path, bodies).await, 201), 1);
+    check(&app, &ada, &path, Some(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expired_slots_are_taken_over_once_each_by_many_at_once() {
+    let (app, ada, path) = with_coupon(&json!({"max_redemptions": 10})).await;
+    let reserved = (0..10).map(|number| reserving("c", &format!("o{number}"), 1)).collect();
+    assert_eq!(with_status(&at_once(&ada, &path, reserved).await, 201), 10);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let bodies = (0..40).map(|number| order("d", &format!("n{number}"))).collect();
+    assert_eq!(with_status(&at_once(&ada, &path, bodies).await, 201), 10);
+    let ledger = check(&app, &ada, &path, Some(10)).await;
+    assert_eq!(ledger.iter().filter(|redemption| redemption["state"] == "expired").count(), 10);
+}
+
+#[tokio::test]
+async fn through_each_fault_a_keyed_redemption_happens_once() {
+    let faults = [Fault::Throttle, Fault::Conflict, Fault::ServerError, Fault::CutBefore, Fault::CutAfter];
+    for operation in ["TransactWriteItems", "GetItem", "Query", "BatchGetItem"] {
+        for fault in faults {
+            let (app, ada, path) = with_coupon(&json!({"max_redemptions": 3})).await;
+            app.faults.next(operation, fault);
+            let redeem = async || ada.key("k").post(&format!("{path}/redemptions"), &reserving("c", "o", 60)).await;
+            let first = redeem().await;
+            assert_eq!(first.status, 201, "{fault:?} at {operation}: {}", first.json());
+            assert_eq!(app.faults.unmet(), 0, "{operation}");
+            app.faults.next("TransactWriteItems", fault);
+            let confirm = format!("{}/confirm", first.header("location"));
+            assert_eq!(ada.key("k").post(&confirm, &json!({})).await.json()["state"], "redeemed");
+            assert_eq!(redeem().await.json(), first.json(), "{fault:?} at {operation}");
+            check(&app, &ada, &path, Some(1)).await;
+        }
+    }
+}
+
+/// Clients that retry with keys, over a storage that fails at random. A failure prints its seed;
+/// `SEED` runs one again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_random_faults_no_limit_is_passed_and_nothing_is_lost_or_doubled() {
+    let seeds = match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("a number")],
+        Err(_) => (0..4).map(|_| rand::random()).collect(),
+    };
+    for seed in seeds {
+        println!("SEED={seed}");
+        let (app, ada, path) = with_coupon(&json!({"max_redemptions": 12, "max_redemptions_per_customer": 4})).await;
+        app.faults.at_random(seed, 0.15);
+        let clients: Vec<_> = (0..8).map(|client| tokio::spawn(shop(ada.clone(), path.clone(), seed, client))).collect();
+        let mut acknowledged = Vec::new();
+        for client in clients {
+            acknowledged.extend(client.await.expect("a client"));
+        }
+        app.faults.stop();
+        let ledger = check(&app, &ada, &path, Some(12)).await;
+        for (id, state) in acknowledged {
+            let found: Vec<_> = ledger.iter().filter(|redemption| redemption["id"] == id).collect();
+            assert_eq!(found.len(), 1, "{id} was acknowledged");
+            let later = ["cancelled", "expired"].contains(&found[0]["state"].as_str().unwrap_or("?"));
+            assert!(found[0]["state"] == state || later, "{id}: {state} became {}", found[0]["state"]);
+        }
+        for customer in 0..3 {
+            let of_customer = |r: &&Value| r["customer_id"] == format!("c{customer}") && ["reserved", "redeemed"].contains(&r["state"].as_str().unwrap_or("?"));
+            assert!(ledger.iter().filter(of_customer).count() <= 4);
+        }
+        let counted = app.items(Table::Coupons).await.len();
+        assert!(counted > ledger.len());
+    }
+}
+
+/// Redeems, reserves, confirms and cancels at random, each with a key and up to five tries. Gives
+/// what was acknowledged: the id and the last state.
+async fn shop(ada: Client, path: String, seed: u64, client: u64) -> Vec<(Value, Value)> {
+    let mut random = StdRng::seed_from_u64(seed ^ (client << 32));
+    let mut held: Vec<(Value, Value)> = Vec::new();
+    for step in 0..12 {
+        let (url, body) = match random.random_range(0..4) {
+            0 if !held.is_empty() => (format!("{path}/redemptions/{}/cancel", id(&held)), json!({})),
+            1 if !held.is_empty() => (format!("{path}/redemptions/{}/confirm", id(&held)), json!({})),
+            kind => {
+                let customer = format!("c{}", random.random_range(0..3));
+                let order_id = format!("{client}-{step}");
+                let body = if kind == 2 { order(&customer, &order_id) } else { reserving(&customer, &order_id, 1) };
+                (format!("{path}/redemptions"), body)
+            }
+        };
+        let keyed = ada.key(&format!("{client}-{step}"));
+        for _ in 0..5 {
+            let reply = keyed.post(&url, &body).await;
+            if reply.status.is_success() {
+                let redemption = reply.json();
+                held.retain(|(id, _)| *id != redemption["id"]);
+                held.push((redemption["id"].clone(), redemption["state"].clone()));
+            }
+            if reply.status != 503 {
+                assert!(reply.status.as_u16() < 500, "{}", reply.json());
+                break;
+            }
+        }
+    }
+    held
+}
+
+fn id(held: &[(Value, Value)]) -> &str {
+    held.last().and_then(|(id, _)| id.as_str()).unwrap_or_default()
+}
+
+/// One call of a history: when it was made and answered, and what it did to the slots taken.
+#[derive(Clone, Copy)]
+struct Call {
+    made: Instant,
+    answered: Instant,
+    effect: Effect,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Effect {
+    Took,
+    Gave,
+    Refused,
+}
+
+/// Whether some order of the calls, each between its beginning and its answer, fits a counter that
+/// never passes `most` and refuses only when it is full (Wing and Gong, 1993, with the sets of
+/// calls that were tried remembered).
+fn is_linearizable(clients: &[Vec<Call>], most: usize) -> bool {
+    let mut tried = HashSet::new();
+    let mut open = vec![(vec![0; clients.len()], 0_usize)];
+    while let Some((done, taken)) = open.pop() {
+        let next: Vec<_> = clients.iter().zip(&done).map(|(calls, done)| calls.get(*done)).collect();
+        if next.iter().all(Option::is_none) {
+            return true;
+        }
+        let first_answer = next.iter().flatten().map(|call| call.answered).min();
+        for (client, call) in next.iter().enumerate() {
+            let Some(call) = call.filter(|call| Some(call.made) <= first_answer) else { continue };
+            let taken = match call.effect {
+                Effect::Took if taken < most => taken + 1,
+                Effect::Gave => taken - 1,
+                Effect::Refused if taken == most => taken,
+                Effect::Took | Effect::Refused => continue,
+            };
+            let mut done = done.clone();
+            done[client] += 1;
+            if tried.insert(done.clone()) {
+                open.push((done, taken));
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn the_checker_knows_a_wrong_history() {
+    let start = Instant::now();
+    let at = |from: u64, to: u64, effect| Call {
+        made: start + Duration::from_secs(from),
+        answered: start + Duration::from_secs(to),
+        effect,
+    };
+    let (took, gave, refused) = (Effect::Took, Effect::Gave, Effect::Refused);
+    assert!(is_linearizable(&[vec![at(0, 1, took), at(4, 5, gave)], vec![at(2, 3, refused), at(6, 7, took)]], 1));
+    assert!(is_linearizable(&[vec![at(0, 9, took)], vec![at(1, 2, refused)]], 1), "the other may have been first");
+    assert!(!is_linearizable(&[vec![at(0, 1, took)], vec![at(2, 3, took)]], 1), "two of one");
+    assert!(!is_linearizable(&[vec![at(0, 1, refused)], vec![at(2, 3, took)]], 1), "refused while free");
+    assert!(!is_linearizable(&[vec![at(0, 1, took), at(2, 3, gave)], vec![at(4, 5, refused)]], 1), "a slot is lost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_histories_of_sixteen_clients_are_those_of_an_exact_counter() {
+    for faulty in [false, true] {
+        let (app, ada, path) = with_coupon(&json!({"max_redemptions": 5})).await;
+        if faulty {
+            // Delays and conflicts alone: an answer that is lost has no place in a history.
+            for _ in 0..40 {
+                app.faults.next("TransactWriteItems", Fault::Conflict);
+                app.faults.next("TransactWriteItems", Fault::Delay(Duration::from_millis(3)));
+            }
+        }
+        let clients: Vec<_> = (0..16)
+            .map(|client| {
+                let (ada, path) = (ada.clone(), path.clone());
+                tokio::spawn(async move {
+                    let mut calls = Vec::new();
+                    for step in 0..6 {
+                        let made = Instant::now();
+                        let reply = ada.post(&format!("{path}/redemptions"), &order("c", &format!("{client}-{step}"))).await;
+                        let effect = if reply.status == 201 { Effect::Took } else { Effect::Refused };
+                        assert!(reply.status == 201 || reply.problem() == "409 coupon_exhausted");
+                        calls.push(Call { made, answered: Instant::now(), effect });
+                        if effect == Effect::Took {
+                            let made = Instant::now();
+                            let cancelled = ada.post(&format!("{}/cancel", reply.header("location")), &json!({})).await;
+                            assert_eq!(cancelled.status, 200);
+                            calls.push(Call { made, answered: Instant::now(), effect: Effect::Gave });
+                        }
+                    }
+                    calls
+                })
+            })
+            .collect();
+        let mut history = Vec::new();
+        for client in clients {
+            history.push(client.await.expect("a client"));
+        }
+        assert!(is_linearizable(&history, 5));
+        assert!(history.iter().flatten().any(|call| call.effect == Effect::Refused), "the limit was never met");
+        check(&app, &ada, &path, Some(5)).await;
+    }
+}
