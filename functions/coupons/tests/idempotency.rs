@@ -185,3 +185,17 @@ async fn a_storage_that_stays_away_is_503_and_nothing_else() {
     assert_eq!(app.anon().get(&path).await.problem(), "503 storage_unavailable");
     assert_eq!(app.anon().get("/coupons").await.problem(), "503 storage_unavailable");
 }
+
+#[tokio::test]
+async fn a_key_remembers_an_answer_that_changed_nothing_through_a_cut_as_well() {
+    let (app, ada, path) = common::with_coupon(&json!({})).await;
+    let redeem = format!("{path}/redemptions");
+    let first = ada.post(&redeem, &common::order("c", "o")).await;
+    app.faults.next("PutItem", Fault::CutAfter);
+    let repeat = ada.key("k").post(&redeem, &common::order("c", "o")).await;
+    assert_eq!((repeat.status.as_u16(), repeat.header("idempotency-replayed")), (200, ""));
+    assert_eq!(app.faults.unmet(), 0);
+    ada.post(&format!("{}/cancel", first.header("location")), &json!({})).await;
+    let again = ada.key("k").post(&redeem, &common::order("c", "o")).await;
+    assert_eq!((again.json(), again.header("idempotency-replayed")), (first.json(), "true"));
+}

@@ -38,15 +38,26 @@ fn with_status(replies: &[Reply], status: u16) -> usize {
 async fn check(app: &TestApp, caller: &Client, path: &str, most: Option<usize>) -> Vec<Value> {
     let ledger = ledger(caller, path).await;
     assert_eq!(caller.get(&format!("{path}/stats")).await.json(), replay(&ledger));
-    let live = |redemption: &&Value| ["reserved", "redeemed"].contains(&redemption["state"].as_str().unwrap_or("?"));
-    let orders: Vec<_> = ledger.iter().filter(live).map(|redemption| redemption["order_id"].to_string()).collect();
+    let live = |redemption: &&Value| {
+        ["reserved", "redeemed"].contains(&redemption["state"].as_str().unwrap_or("?"))
+    };
+    let orders: Vec<_> =
+        ledger.iter().filter(live).map(|redemption| redemption["order_id"].to_string()).collect();
     assert!(most.is_none_or(|most| orders.len() <= most), "{} of {most:?}", orders.len());
-    assert_eq!(orders.iter().collect::<HashSet<_>>().len(), orders.len(), "an order has two live redemptions");
+    assert_eq!(
+        orders.iter().collect::<HashSet<_>>().len(),
+        orders.len(),
+        "an order has two live redemptions"
+    );
     let created: Vec<_> = app.entries().await;
     let created = created.iter().filter(|stored| stored.entry.item_type == "redemptions");
-    let created = created.filter(|stored| stored.entry.access_type == shared::audit::Access::Create);
+    let created =
+        created.filter(|stored| stored.entry.access_type == shared::audit::Access::Create);
     let created: HashSet<_> = created.map(|stored| stored.entry.item_id.to_string()).collect();
-    let ids: HashSet<_> = ledger.iter().map(|redemption| redemption["id"].as_str().unwrap_or_default().to_owned()).collect();
+    let ids: HashSet<_> = ledger
+        .iter()
+        .map(|redemption| redemption["id"].as_str().unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(created, ids, "each redemption has its entry, and each entry its redemption");
     ledger
 }
@@ -54,7 +65,8 @@ async fn check(app: &TestApp, caller: &Client, path: &str, most: Option<usize>) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_sixty_callers_at_once_exactly_ten_get_one_of_ten() {
     let (app, ada, path) = with_coupon(&json!({"max_redemptions": 10})).await;
-    let bodies = (0..60).map(|number| order(&format!("c{number}"), &format!("o{number}"))).collect();
+    let bodies =
+        (0..60).map(|number| order(&format!("c{number}"), &format!("o{number}"))).collect();
     let replies = at_once(&ada, &path, bodies).await;
     assert_eq!((with_status(&replies, 201), with_status(&replies, 409)), (10, 50));
     for refused in replies.iter().filter(|reply| reply.status == 409) {
@@ -89,7 +101,11 @@ async fn an_order_sent_sixteen_times_at_once_redeems_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancellation_sent_sixteen_times_at_once_gives_one_slot_back() {
     let (app, ada, path) = with_coupon(&json!({"max_redemptions": 1})).await;
-    let location = ada.post(&format!("{path}/redemptions"), &order("c", "o")).await.header("location").to_owned();
+    let location = ada
+        .post(&format!("{path}/redemptions"), &order("c", "o"))
+        .await
+        .header("location")
+        .to_owned();
     let cancelled: Vec<_> = (0..16)
         .map(|_| {
             let (ada, path) = (ada.clone(), format!("{location}/cancel"));
@@ -118,12 +134,15 @@ async fn expired_slots_are_taken_over_once_each_by_many_at_once() {
 
 #[tokio::test]
 async fn through_each_fault_a_keyed_redemption_happens_once() {
-    let faults = [Fault::Throttle, Fault::Conflict, Fault::ServerError, Fault::CutBefore, Fault::CutAfter];
+    let faults =
+        [Fault::Throttle, Fault::Conflict, Fault::ServerError, Fault::CutBefore, Fault::CutAfter];
     for operation in ["TransactWriteItems", "GetItem", "Query", "BatchGetItem"] {
         for fault in faults {
             let (app, ada, path) = with_coupon(&json!({"max_redemptions": 3})).await;
             app.faults.next(operation, fault);
-            let redeem = async || ada.key("k").post(&format!("{path}/redemptions"), &reserving("c", "o", 60)).await;
+            let redeem = async || {
+                ada.key("k").post(&format!("{path}/redemptions"), &reserving("c", "o", 60)).await
+            };
             let first = redeem().await;
             assert_eq!(first.status, 201, "{fault:?} at {operation}: {}", first.json());
             assert_eq!(app.faults.unmet(), 0, "{operation}");
@@ -133,6 +152,30 @@ async fn through_each_fault_a_keyed_redemption_happens_once() {
             assert_eq!(redeem().await.json(), first.json(), "{fault:?} at {operation}");
             check(&app, &ada, &path, Some(1)).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_redemption_begins_on_terms_that_have_changed_meanwhile() {
+    for delete in [true, false] {
+        let (app, ada, path) = with_coupon(&json!({})).await;
+        app.faults.next("TransactWriteItems", Fault::Delay(Duration::from_millis(400)));
+        let late = {
+            let (ada, path) = (ada.clone(), format!("{path}/redemptions"));
+            tokio::spawn(async move { ada.post(&path, &order("c", "o")).await })
+        };
+        while app.faults.unmet() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let changed = if delete {
+            ada.delete(&path).await
+        } else {
+            ada.patch(&path, &json!({"disabled": true})).await
+        };
+        assert!(changed.status.is_success());
+        let refused = late.await.expect("an answer").problem();
+        assert_eq!(refused, if delete { "404 not_found" } else { "409 coupon_disabled" });
+        assert!(check(&app, &ada, &path, Some(0)).await.is_empty());
     }
 }
 
@@ -146,9 +189,12 @@ async fn at_random_faults_no_limit_is_passed_and_nothing_is_lost_or_doubled() {
     };
     for seed in seeds {
         println!("SEED={seed}");
-        let (app, ada, path) = with_coupon(&json!({"max_redemptions": 12, "max_redemptions_per_customer": 4})).await;
+        let (app, ada, path) =
+            with_coupon(&json!({"max_redemptions": 12, "max_redemptions_per_customer": 4})).await;
         app.faults.at_random(seed, 0.15);
-        let clients: Vec<_> = (0..8).map(|client| tokio::spawn(shop(ada.clone(), path.clone(), seed, client))).collect();
+        let clients: Vec<_> = (0..8)
+            .map(|client| tokio::spawn(shop(ada.clone(), path.clone(), seed, client)))
+            .collect();
         let mut acknowledged = Vec::new();
         for client in clients {
             acknowledged.extend(client.await.expect("a client"));
@@ -158,11 +204,19 @@ async fn at_random_faults_no_limit_is_passed_and_nothing_is_lost_or_doubled() {
         for (id, state) in acknowledged {
             let found: Vec<_> = ledger.iter().filter(|redemption| redemption["id"] == id).collect();
             assert_eq!(found.len(), 1, "{id} was acknowledged");
-            let later = ["cancelled", "expired"].contains(&found[0]["state"].as_str().unwrap_or("?"));
-            assert!(found[0]["state"] == state || later, "{id}: {state} became {}", found[0]["state"]);
+            let later =
+                ["cancelled", "expired"].contains(&found[0]["state"].as_str().unwrap_or("?"));
+            assert!(
+                found[0]["state"] == state || later,
+                "{id}: {state} became {}",
+                found[0]["state"]
+            );
         }
         for customer in 0..3 {
-            let of_customer = |r: &&Value| r["customer_id"] == format!("c{customer}") && ["reserved", "redeemed"].contains(&r["state"].as_str().unwrap_or("?"));
+            let of_customer = |r: &&Value| {
+                r["customer_id"] == format!("c{customer}")
+                    && ["reserved", "redeemed"].contains(&r["state"].as_str().unwrap_or("?"))
+            };
             assert!(ledger.iter().filter(of_customer).count() <= 4);
         }
         let counted = app.items(Table::Coupons).await.len();
@@ -177,12 +231,20 @@ async fn shop(ada: Client, path: String, seed: u64, client: u64) -> Vec<(Value, 
     let mut held: Vec<(Value, Value)> = Vec::new();
     for step in 0..12 {
         let (url, body) = match random.random_range(0..4) {
-            0 if !held.is_empty() => (format!("{path}/redemptions/{}/cancel", id(&held)), json!({})),
-            1 if !held.is_empty() => (format!("{path}/redemptions/{}/confirm", id(&held)), json!({})),
+            0 if !held.is_empty() => {
+                (format!("{path}/redemptions/{}/cancel", id(&held)), json!({}))
+            }
+            1 if !held.is_empty() => {
+                (format!("{path}/redemptions/{}/confirm", id(&held)), json!({}))
+            }
             kind => {
                 let customer = format!("c{}", random.random_range(0..3));
                 let order_id = format!("{client}-{step}");
-                let body = if kind == 2 { order(&customer, &order_id) } else { reserving(&customer, &order_id, 1) };
+                let body = if kind == 2 {
+                    order(&customer, &order_id)
+                } else {
+                    reserving(&customer, &order_id, 1)
+                };
                 (format!("{path}/redemptions"), body)
             }
         };
@@ -229,7 +291,8 @@ fn is_linearizable(clients: &[Vec<Call>], most: usize) -> bool {
     let mut tried = HashSet::new();
     let mut open = vec![(vec![0; clients.len()], 0_usize)];
     while let Some((done, taken)) = open.pop() {
-        let next: Vec<_> = clients.iter().zip(&done).map(|(calls, done)| calls.get(*done)).collect();
+        let next: Vec<_> =
+            clients.iter().zip(&done).map(|(calls, done)| calls.get(*done)).collect();
         if next.iter().all(Option::is_none) {
             return true;
         }
@@ -261,11 +324,23 @@ fn the_checker_knows_a_wrong_history() {
         effect,
     };
     let (took, gave, refused) = (Effect::Took, Effect::Gave, Effect::Refused);
-    assert!(is_linearizable(&[vec![at(0, 1, took), at(4, 5, gave)], vec![at(2, 3, refused), at(6, 7, took)]], 1));
-    assert!(is_linearizable(&[vec![at(0, 9, took)], vec![at(1, 2, refused)]], 1), "the other may have been first");
+    assert!(is_linearizable(
+        &[vec![at(0, 1, took), at(4, 5, gave)], vec![at(2, 3, refused), at(6, 7, took)]],
+        1
+    ));
+    assert!(
+        is_linearizable(&[vec![at(0, 9, took)], vec![at(1, 2, refused)]], 1),
+        "the other may have been first"
+    );
     assert!(!is_linearizable(&[vec![at(0, 1, took)], vec![at(2, 3, took)]], 1), "two of one");
-    assert!(!is_linearizable(&[vec![at(0, 1, refused)], vec![at(2, 3, took)]], 1), "refused while free");
-    assert!(!is_linearizable(&[vec![at(0, 1, took), at(2, 3, gave)], vec![at(4, 5, refused)]], 1), "a slot is lost");
+    assert!(
+        !is_linearizable(&[vec![at(0, 1, refused)], vec![at(2, 3, took)]], 1),
+        "refused while free"
+    );
+    assert!(
+        !is_linearizable(&[vec![at(0, 1, took), at(2, 3, gave)], vec![at(4, 5, refused)]], 1),
+        "a slot is lost"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,15 +361,27 @@ async fn the_histories_of_sixteen_clients_are_those_of_an_exact_counter() {
                     let mut calls = Vec::new();
                     for step in 0..6 {
                         let made = Instant::now();
-                        let reply = ada.post(&format!("{path}/redemptions"), &order("c", &format!("{client}-{step}"))).await;
-                        let effect = if reply.status == 201 { Effect::Took } else { Effect::Refused };
+                        let reply = ada
+                            .post(
+                                &format!("{path}/redemptions"),
+                                &order("c", &format!("{client}-{step}")),
+                            )
+                            .await;
+                        let effect =
+                            if reply.status == 201 { Effect::Took } else { Effect::Refused };
                         assert!(reply.status == 201 || reply.problem() == "409 coupon_exhausted");
                         calls.push(Call { made, answered: Instant::now(), effect });
                         if effect == Effect::Took {
                             let made = Instant::now();
-                            let cancelled = ada.post(&format!("{}/cancel", reply.header("location")), &json!({})).await;
+                            let cancelled = ada
+                                .post(&format!("{}/cancel", reply.header("location")), &json!({}))
+                                .await;
                             assert_eq!(cancelled.status, 200);
-                            calls.push(Call { made, answered: Instant::now(), effect: Effect::Gave });
+                            calls.push(Call {
+                                made,
+                                answered: Instant::now(),
+                                effect: Effect::Gave,
+                            });
                         }
                     }
                     calls
@@ -306,7 +393,10 @@ async fn the_histories_of_sixteen_clients_are_those_of_an_exact_counter() {
             history.push(client.await.expect("a client"));
         }
         assert!(is_linearizable(&history, 5));
-        assert!(history.iter().flatten().any(|call| call.effect == Effect::Refused), "the limit was never met");
+        assert!(
+            history.iter().flatten().any(|call| call.effect == Effect::Refused),
+            "the limit was never met"
+        );
         check(&app, &ada, &path, Some(5)).await;
     }
 }

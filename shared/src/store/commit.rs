@@ -77,9 +77,9 @@ impl Store {
         change: &Change,
         patience: &mut Patience,
     ) -> Result<Outcome, Problem> {
-        // The first entry's id names this change: whoever finds it stored, in the record or as
-        // the entry itself, knows that an earlier try went through and only its answer was lost.
-        let attempt = change.entries.first().map(|entry| entry.id.to_string()).unwrap_or_default();
+        // DynamoDB answers a transaction that is sent again with its token as it did the first
+        // time, for 10 minutes: a try whose answer was lost is no conflict with itself.
+        let token = change.entries.first().map(|entry| entry.id.to_string()).unwrap_or_default();
         let mut items = Vec::new();
         for entry in &change.entries {
             let stored = entry
@@ -96,7 +96,7 @@ impl Store {
             items.push(write.item(self.tables.name(write.table))?);
         }
         if let Some(key) = key {
-            let put = self.record(key, &attempt, &change.answer)?;
+            let put = self.record(key, &token, &change.answer)?;
             let put = put.return_values_on_condition_check_failure(
                 ReturnValuesOnConditionCheckFailure::AllOld,
             );
@@ -108,14 +108,14 @@ impl Store {
                 .client
                 .transact_write_items()
                 .set_transact_items(Some(items.clone()))
-                .client_request_token(&attempt)
+                .client_request_token(&token)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await;
             self.meter
                 .wrote(began, sent.iter().flat_map(TransactWriteItemsOutput::consumed_capacity));
             let Err(error) = sent else { return Ok(Outcome::Done) };
-            if let Some(outcome) = cancelled(&error, change, key, &attempt)? {
+            if let Some(outcome) = cancelled(&error, change, key)? {
                 return Ok(outcome);
             }
             patience.pause().await?;
@@ -128,7 +128,6 @@ fn cancelled<R>(
     error: &SdkError<TransactWriteItemsError, R>,
     change: &Change,
     key: Option<&Key>,
-    attempt: &str,
 ) -> Result<Option<Outcome>, Problem> {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
@@ -138,20 +137,13 @@ fn cancelled<R>(
         _ => return Err(failed("TransactWriteItems", error)),
     };
     let unmet = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
-    let (entries, rest) = reasons.split_at_checked(change.entries.len()).unwrap_or_default();
+    let (_, rest) = reasons.split_at_checked(change.entries.len()).unwrap_or_default();
     let (writes, record) = rest.split_at_checked(change.writes.len()).unwrap_or_default();
     if let (Some(key), Some(reason)) = (key, record.first())
         && unmet(reason)
     {
         let old = reason.item().cloned().unwrap_or_default();
-        return Ok(Some(if Key::is_recorded_by(&old, attempt) {
-            Outcome::Done
-        } else {
-            Outcome::Recorded(key.recorded(old))
-        }));
-    }
-    if entries.first().is_some_and(unmet) {
-        return Ok(Some(Outcome::Done));
+        return Ok(Some(Outcome::Recorded(key.recorded(old))));
     }
     if let Some((write, _)) = change.writes.iter().zip(writes).find(|(_, reason)| unmet(reason)) {
         return Ok(Some(match write.otherwise.clone() {

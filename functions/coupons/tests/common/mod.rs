@@ -97,7 +97,11 @@ pub async fn ledger(caller: &Client, path: &str) -> Vec<Value> {
         let page = caller.get(&next).await;
         assert_eq!(page.status, 200, "{}", page.json());
         items.extend(page.json()["items"].as_array().cloned().unwrap_or_default());
-        match page.header("link").strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) {
+        match page
+            .header("link")
+            .strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+        {
             Some(link) => link.clone_into(&mut next),
             None => return items,
         }
@@ -106,8 +110,10 @@ pub async fn ledger(caller: &Client, path: &str) -> Vec<Value> {
 
 /// What the stats of a ledger must be, by replaying it. Amounts have two decimals here.
 pub fn replay(ledger: &[Value]) -> Value {
-    let count = |state: &str| ledger.iter().filter(|redemption| redemption["state"] == state).count();
-    let redeemed: Vec<_> = ledger.iter().filter(|redemption| redemption["state"] == "redeemed").collect();
+    let count =
+        |state: &str| ledger.iter().filter(|redemption| redemption["state"] == state).count();
+    let redeemed: Vec<_> =
+        ledger.iter().filter(|redemption| redemption["state"] == "redeemed").collect();
     let total = |redemptions: &[&Value]| {
         let mut totals = std::collections::BTreeMap::<String, u64>::new();
         for redemption in redemptions {
@@ -116,16 +122,21 @@ pub fn replay(ledger: &[Value]) -> Value {
             *totals.entry(currency).or_default() += pence.parse::<u64>().unwrap_or_default();
         }
         let text = |pence: u64| format!("{}.{:02}", pence / 100, pence % 100);
-        totals.into_iter().map(|(code, pence)| (code, json!(text(pence)))).collect::<serde_json::Map<_, _>>()
+        totals
+            .into_iter()
+            .map(|(code, pence)| (code, json!(text(pence))))
+            .collect::<serde_json::Map<_, _>>()
     };
-    let day = |redemption: &Value| redemption["redeemed_at"].as_str().unwrap_or("?")[..10].to_owned();
+    let day =
+        |redemption: &Value| redemption["redeemed_at"].as_str().unwrap_or("?")[..10].to_owned();
     let mut days: Vec<_> = redeemed.iter().map(|redemption| day(redemption)).collect();
     days.sort();
     days.dedup();
     let by_day: Vec<_> = days
         .iter()
         .map(|date| {
-            let of_day: Vec<_> = redeemed.iter().copied().filter(|redemption| day(redemption) == *date).collect();
+            let of_day: Vec<_> =
+                redeemed.iter().copied().filter(|redemption| day(redemption) == *date).collect();
             json!({"date": date, "redeemed": of_day.len(), "discount_total": total(&of_day)})
         })
         .collect();
