@@ -143,6 +143,13 @@ async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn st
             "coupons-replace",
             "coupons-patch",
             "coupons-delete",
+            "coupons-evaluate",
+            "coupons-redeem",
+            "coupons-confirm",
+            "coupons-cancel",
+            "coupons-redemptions",
+            "coupons-redemption",
+            "coupons-stats",
             "users-get",
             "system-default",
         ];

@@ -346,6 +346,11 @@ impl Params {
         parsed.map_err(|wrong| self.enter(at, name, wrong)).ok()
     }
 
+    /// Whether a parameter was sent, right or wrong.
+    pub fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name)
+    }
+
     /// Whether a parameter can't be decoded.
     pub fn is_garbled(&self, name: &str) -> bool {
         self.given.iter().any(|(given, value)| given == name && value.is_err())

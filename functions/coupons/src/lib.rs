@@ -3,7 +3,10 @@
 mod coupon;
 mod import;
 mod ledger;
+mod list;
 mod money;
+mod near;
+mod place;
 mod redeem;
 mod redemption;
 mod routes;

@@ -1,31 +1,27 @@
 //! The HTTP of coupons.
 
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Uri;
 use shared::answer::Answer;
-use shared::app::App;
 use shared::auth::permissions::CouponsWrite;
 use shared::auth::{Allowed, Anyone, Caller};
 use shared::body::Body;
 use shared::fields::{Fields, Params};
 use shared::http::{Ids, NoParams, Routes};
 use shared::json::Node;
-use shared::list::Paging;
 use shared::precondition::IfMatch;
 use shared::problem::Problem;
-use shared::store::{Change, MOST_LOOKED_AT, Order, Page, Store};
-use shared::values::{Timestamp, text};
+use shared::store::{Change, Store};
+use shared::values::Timestamp;
 use uuid::Uuid;
 
-use crate::coupon::{Coupon, Seen, StatusFilter, Usage};
-use crate::table::Source;
+use crate::coupon::{Coupon, Usage};
 use crate::terms::{MEMBERS, Terms};
-use crate::{import, ledger, redeem, table};
+use crate::{import, ledger, list, redeem, table};
 
 pub fn routes() -> Routes {
     Routes::default()
-        .get("/coupons", list)
+        .get("/coupons", list::list)
         .post("/coupons", create)
         .post("/coupons/import", import::import)
         .get("/coupons/export", import::export)
@@ -40,71 +36,6 @@ pub fn routes() -> Routes {
         .post("/coupons/{id}/redemptions/{rid}/confirm", redeem::confirm)
         .post("/coupons/{id}/redemptions/{rid}/cancel", redeem::cancel)
         .get("/coupons/{id}/stats", redeem::stats)
-}
-
-/// `GET /coupons`
-async fn list(
-    State(app): State<App>,
-    store: Store,
-    caller: Anyone,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    const PARAMETERS: [&str; 7] =
-        ["status", "category", "merchant", "couponcode", "at", "limit", "cursor"];
-    let mut params = Params::parse(uri.query(), &PARAMETERS);
-    let status = params.optional("status", StatusFilter::parse);
-    let category = params.optional("category", text::<256>);
-    let merchant = params.optional("merchant", text::<256>);
-    let couponcode = params.optional("couponcode", text::<256>);
-    let at = params.optional("at", Timestamp::parse);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
-    let at = at.unwrap_or(paging.asked_at);
-    let (source, leaves_out) = match (&couponcode, &merchant, &category) {
-        (Some(code), merchant, category) => {
-            (Source::Couponcode(code), merchant.is_some() || category.is_some())
-        }
-        (None, Some(merchant), category) => (Source::Merchant(merchant), category.is_some()),
-        (None, None, Some(category)) => (Source::Category(category), false),
-        (None, None, None) => (Source::All, false),
-    };
-    let is = |wanted: &Option<String>, value: &str| {
-        wanted.as_deref().is_none_or(|wanted| wanted == value)
-    };
-    let fits = |coupon: &Coupon| {
-        let terms = &coupon.terms;
-        is(&couponcode, &terms.couponcode)
-            && is(&merchant, &terms.merchant)
-            && is(&category, terms.category.as_deref().unwrap_or_default())
-            && status.is_none_or(|status| status.may_take(terms, at))
-    };
-    let partitions = source.partitions(Order::Descending);
-    let selective = leaves_out || status.is_some();
-    let mut page = Page { items: Vec::new(), next: paging.after.clone(), looked_at: 0 };
-    loop {
-        let keep = |coupon: Coupon| fits(&coupon).then_some(coupon);
-        let left = paging.limit - page.items.len();
-        let found = store.page(&partitions, page.next.take(), left, selective, keep).await?;
-        page.looked_at += found.looked_at;
-        page.next = found.next;
-        // Whether one that may be used up is, only its usage tells.
-        let seen = seen(&store, found.items, at).await?;
-        page.items.extend(
-            seen.into_iter().filter(|seen| status.is_none_or(|status| status.takes(seen.status))),
-        );
-        if page.items.len() == paging.limit
-            || page.next.is_none()
-            || page.looked_at >= MOST_LOOKED_AT
-        {
-            return paging.answer(&page);
-        }
-    }
-}
-
-/// Coupons with their usage at a time.
-async fn seen(store: &Store, coupons: Vec<Coupon>, at: Timestamp) -> Result<Vec<Seen>, Problem> {
-    let ids: Vec<_> = coupons.iter().map(|coupon| coupon.id).collect();
-    let usages = ledger::usages(store, &ids, at).await?;
-    Ok(coupons.into_iter().zip(usages).map(|(coupon, usage)| coupon.seen_at(at, usage)).collect())
 }
 
 /// `POST /coupons`

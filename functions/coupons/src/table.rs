@@ -1,7 +1,8 @@
 //! Where coupons lie.
 //!
 //! `coupon#ID` is the coupon, in the indexes `all` (8 shards, so that no partition takes every
-//! write), `couponcode`, `merchant`, `category` and `content`, each sorted by id, which is by age.
+//! write), `couponcode`, `merchant`, `category` and `content`, each sorted by id, which is by age, and
+//! `place`, along a curve over the Earth.
 //! `content#HASH` counts the coupons with the same terms, so that an import can tell, exactly and
 //! whatever runs beside it, whether a row is there already.
 
@@ -21,6 +22,7 @@ use shared::store::{
 use uuid::Uuid;
 
 use crate::coupon::Coupon;
+use crate::place::{Cell, Place};
 use crate::terms::Terms;
 
 pub const SHARDS: u8 = 8;
@@ -33,6 +35,10 @@ struct Row<'a> {
     sk: Cow<'static, str>,
     all_shard: String,
     content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place_cell: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     #[serde(flatten)]
     coupon: &'a Coupon,
 }
@@ -40,11 +46,14 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(coupon: &'a Coupon) -> Self {
         let ItemKey { pk, sk } = coupon_key(coupon.id);
+        let cell = coupon.terms.place().map(Place::cell);
         Self {
             pk,
             sk,
             all_shard: shard(coupon.id).to_string(),
             content: content(&coupon.terms),
+            place_cell: cell.map(Cell::partition),
+            place: cell.map(|cell| format!("{}#{}", cell.keys().0, coupon.id)),
             coupon,
         }
     }

@@ -6,6 +6,7 @@ use shared::fields::{Members, Object, Wrong};
 use shared::values::{Timestamp, boolean, integer, lines, number, string, text};
 
 use crate::money::{Currency, amount, percent};
+use crate::place::Place;
 
 /// The largest integer that every JSON reader keeps exact.
 const MOST_REDEMPTIONS: i64 = 9_007_199_254_740_991;
@@ -58,7 +59,7 @@ pub struct Terms {
     pub merchant: String,
     title: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub store: Option<Place>,
+    store: Option<Venue>,
     pub published_at: Timestamp,
     pub expire_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,11 +76,11 @@ pub struct Terms {
 
 /// The store that takes the coupon. Degrees, both or neither.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+struct Venue {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lat: Option<f64>,
+    lat: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub long: Option<f64>,
+    long: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     city: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,8 +122,8 @@ impl Terms {
         let title = coupon.required("title", string(text::<256>));
         // A store of which nothing is said is none.
         let store = coupon
-            .object("store", STORE, |place| Some(Place::read(place)))
-            .filter(|store| *store != Place::default());
+            .object("store", STORE, |venue| Some(Venue::read(venue)))
+            .filter(|store| *store != Venue::default());
         let published_at = coupon.required("published_at", string(Timestamp::parse));
         let expire_at = coupon.required("expire_at", string(Timestamp::parse));
         let currency = currency_of(coupon);
@@ -151,6 +152,12 @@ impl Terms {
             max_redemptions_per_customer: per_customer,
             disabled: disabled.unwrap_or(false),
         })
+    }
+
+    /// Where its store is, if it says.
+    pub fn place(&self) -> Option<Place> {
+        let store = self.store.as_ref()?;
+        Some(Place { lat: store.lat?, long: store.long? })
     }
 
     /// The dates are the right way round.
@@ -193,23 +200,23 @@ fn needs_currency(coupon: &Object) -> bool {
         || kind == Some(Ok(Kind::Amount))
 }
 
-impl Place {
-    fn read(place: &mut Object) -> Self {
-        let lat = place.optional("lat", number(-90.0..=90.0));
-        let long = place.optional("long", number(-180.0..=180.0));
+impl Venue {
+    fn read(venue: &mut Object) -> Self {
+        let lat = venue.optional("lat", number(-90.0..=90.0));
+        let long = venue.optional("long", number(-180.0..=180.0));
         for (name, other) in [("lat", "long"), ("long", "lat")] {
-            if place.has(other) && !place.has(name) {
-                place.wrong(name, Wrong::REQUIRED);
+            if venue.has(other) && !venue.has(name) {
+                venue.wrong(name, Wrong::REQUIRED);
             }
         }
         Self {
             lat,
             long,
-            city: place.optional("city", string(text::<256>)),
-            phone: place.optional("phone", string(text::<256>)),
-            state: place.optional("state", string(text::<256>)),
-            street: place.optional("street", string(text::<256>)),
-            zip: place.optional("zip", string(text::<256>)),
+            city: venue.optional("city", string(text::<256>)),
+            phone: venue.optional("phone", string(text::<256>)),
+            state: venue.optional("state", string(text::<256>)),
+            street: venue.optional("street", string(text::<256>)),
+            zip: venue.optional("zip", string(text::<256>)),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod common;
 
 use serde_json::json;
+use shared::auth::Scope;
 use shared::testing::Reply;
 
 use common::{numbered, stored, with};
@@ -17,9 +18,10 @@ fn cost(reply: &Reply) -> String {
     description.unwrap_or_default().to_owned()
 }
 
-/// The rows of the table for `count` coupons stored, as the page has them.
-async fn measured(count: usize) -> Vec<String> {
+/// The rows of the table for so many coupons stored, and redemptions of one, as the page has them.
+async fn measured(count: usize, stored_redemptions: usize) -> Vec<String> {
     let (app, ada) = stored(count).await;
+    let till = app.user("till", &[Scope::CouponsRedeem]).await;
     let created = ada.post("/coupons", &with("couponcode", json!("ONE"))).await;
     let path = created.header("location").to_owned();
     let anon = app.anon();
@@ -35,12 +37,42 @@ async fn measured(count: usize) -> Vec<String> {
         table.push(format!("| `{route}` | {calls} | {read} | {write} |"));
     };
     row("GET /coupons/{id}", &anon.get(&path).await);
-    row("GET /coupons", &anon.get("/coupons").await);
+    row("GET /coupons?limit=10", &anon.get("/coupons?limit=10").await);
     row("GET /coupons?couponcode=", &anon.get("/coupons?couponcode=ONE").await);
     row("POST /coupons", &created);
     row("POST /coupons with a key", &ada.key("k").post("/coupons", &numbered(200_000)).await);
     row("PUT /coupons/{id}", &ada.put(&path, &numbered(200_001)).await);
     row("PATCH /coupons/{id}", &ada.patch(&path, &json!({"title": "x"})).await);
+    let redemptions = format!("{path}/redemptions");
+    let reserving = |number: usize| common::reserving("c", &format!("o{number}"), 60);
+    let question = json!({"order_amount": "80", "currency": "GBP"});
+    row(
+        "POST /coupons/{id}/evaluations",
+        &anon.post(&format!("{path}/evaluations"), &question).await,
+    );
+    let redeemed = till.post(&redemptions, &common::order("c", "o")).await;
+    row("POST /coupons/{id}/redemptions", &redeemed);
+    for number in 0..stored_redemptions {
+        till.post(&redemptions, &common::order(&format!("c{number}"), &format!("p{number}"))).await;
+    }
+    row(
+        "POST /coupons/{id}/redemptions, again",
+        &till.post(&redemptions, &common::order("c", "o")).await,
+    );
+    let reserved = till.key("k").post(&redemptions, &reserving(1)).await;
+    row("POST /coupons/{id}/redemptions, reserving, with a key", &reserved);
+    row(
+        "POST .../confirm",
+        &till.post(&format!("{}/confirm", reserved.header("location")), &json!({})).await,
+    );
+    row(
+        "POST .../cancel",
+        &till.post(&format!("{}/cancel", redeemed.header("location")), &json!({})).await,
+    );
+    row("GET /coupons/{id}/redemptions/{rid}", &ada.get(redeemed.header("location")).await);
+    row("GET /coupons/{id}/redemptions?limit=5", &ada.get(&format!("{redemptions}?limit=5")).await);
+    row("GET /coupons/{id}/stats", &ada.get(&format!("{path}/stats")).await);
+    row("GET /coupons/{id}, once redeemed", &anon.get(&path).await);
     row("DELETE /coupons/{id}", &ada.delete(&path).await);
     row(
         "POST /coupons/import, 20 new rows",
@@ -56,10 +88,14 @@ async fn measured(count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn a_route_costs_what_the_architecture_page_says_however_much_is_stored() {
-    for count in [10, 10_000] {
-        let table = measured(count).await;
+    for (count, redemptions) in [(10, 10), (10_000, 1_000)] {
+        let table = measured(count, redemptions).await;
         let differing: Vec<_> =
             table.iter().filter(|row| !ARCHITECTURE.contains(row.as_str())).collect();
-        assert!(differing.is_empty(), "with {count} coupons stored:\n{}", table.join("\n"));
+        assert!(
+            differing.is_empty(),
+            "with {count} coupons and {redemptions} redemptions stored:\n{}",
+            table.join("\n")
+        );
     }
 }

@@ -55,6 +55,9 @@ impl TestApp {
         Self::start_with(functions, &[]).await
     }
 
+    /// Leaves the proxy out of the way, for measurements.
+    pub const WITHOUT_FAULTS: (&str, &str) = ("FAULTS", "none");
+
     /// With settings of the test's own.
     pub async fn start_with(functions: &[Function], settings: &[(&str, &str)]) -> Self {
         let embedded = Embedded::start(None, 0).expect("an embedded DynamoDB");
@@ -77,8 +80,14 @@ impl TestApp {
             App::start(&Table::ALL, |name| variable(name, embedded.url())).await.expect("settings");
         let dynamodb = direct.dynamodb().clone();
         template.create_tables(&dynamodb).await.expect("tables");
-        let router = gateway(template, functions, &app);
+        let through = if settings.contains(&Self::WITHOUT_FAULTS) { &direct } else { &app };
+        let router = gateway(template, functions, through);
         Self { router, app, faults, dynamodb, _embedded: Arc::new(embedded) }
+    }
+
+    /// The connection itself, past the proxy.
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        &self.dynamodb
     }
 
     /// What the functions of this test share, to dress one of them alone.

@@ -1,0 +1,230 @@
+//! Coupons near by, against a plain haversine over all of them.
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+
+mod common;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use shared::testing::{Client, TestApp};
+
+use common::{app, json_merge, numbered};
+
+fn at(number: usize, (lat, long): (f64, f64)) -> Value {
+    let mut coupon = numbered(number);
+    json_merge(&mut coupon, &json!({"store": {"lat": lat, "long": long}}));
+    coupon
+}
+
+async fn stored(places: &[(f64, f64)]) -> (TestApp, Client) {
+    let (app, ada) = app().await;
+    let rows: Vec<_> =
+        places.iter().enumerate().map(|(number, place)| at(number, *place)).collect();
+    for rows in rows.chunks(1_000) {
+        let imported = ada.post("/coupons/import", &json!({"items": rows})).await;
+        assert_eq!(imported.json()["imported"], rows.len(), "{}", imported.json());
+    }
+    (app, ada)
+}
+
+/// The haversine formula by the book.
+fn distance_km((a, b): (f64, f64), (c, d): (f64, f64)) -> f64 {
+    let (dlat, dlong) = ((c - a).to_radians() / 2.0, (d - b).to_radians() / 2.0);
+    let h = dlat.sin().powi(2) + a.to_radians().cos() * c.to_radians().cos() * dlong.sin().powi(2);
+    2.0 * 6_371.008_8 * h.min(1.0).sqrt().asin()
+}
+
+/// Follows the list to its end: each coupon's number and distance, and the pages it took.
+async fn near(caller: &Client, (lat, long): (f64, f64), query: &str) -> (Vec<(usize, f64)>, usize) {
+    let (mut found, mut pages, mut next) =
+        (Vec::new(), 0, format!("/coupons?near={lat},{long}&{query}"));
+    loop {
+        let page = caller.get(&next).await;
+        assert_eq!(page.status, 200, "{}", page.json());
+        pages += 1;
+        assert!(pages < 1_000, "no end");
+        for item in page.json()["items"].as_array().into_iter().flatten() {
+            let number = item["title"]
+                .as_str()
+                .and_then(|title| title.strip_prefix("Coupon "))
+                .and_then(|n| n.parse().ok());
+            found.push((
+                number.unwrap_or(usize::MAX),
+                item["distance_km"].as_f64().unwrap_or(f64::NAN),
+            ));
+        }
+        match page
+            .header("link")
+            .strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+        {
+            Some(link) => link.clone_into(&mut next),
+            None => return (found, pages),
+        }
+    }
+}
+
+/// What must be found: all within the radius, nearest first. Distances may be a centimetre off,
+/// and places so close to each other or to the edge may come either way.
+fn check(places: &[(f64, f64)], from: (f64, f64), radius_km: f64, found: &[(usize, f64)]) {
+    for (number, km) in found {
+        let exact = distance_km(from, places[*number]);
+        assert!((exact - km).abs() < 0.001, "coupon {number}: {km} is {exact}");
+    }
+    assert!(found.is_sorted_by(|a, b| a.1 <= b.1), "{found:?}");
+    let mut numbers: Vec<_> = found.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "one comes twice");
+    for (number, place) in places.iter().enumerate() {
+        let km = distance_km(from, *place);
+        if (km - radius_km).abs() > 0.000_1 {
+            assert_eq!(
+                numbers.binary_search(&number).is_ok(),
+                km < radius_km,
+                "{place:?} at {km} km of {radius_km}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_nearest_come_first_wherever_on_earth() {
+    let places = [
+        (51.5074, -0.1278),
+        (51.51, -0.13),
+        (51.6, -0.1278),
+        (52.2, -0.1278),
+        (0.0, 179.99),
+        (0.0, -179.99),
+        (0.05, 180.0),
+        (0.05, -180.0),
+        (89.99, 10.0),
+        (89.99, -170.0),
+        (90.0, 0.0),
+        (-90.0, 0.0),
+        (-89.95, 77.0),
+        (0.0, 0.0),
+    ];
+    let (app, _) = stored(&places).await;
+    for from in [
+        (51.5, -0.12),
+        (0.0, 180.0),
+        (0.01, -179.999),
+        (90.0, 50.0),
+        (89.995, 179.0),
+        (-90.0, 0.0),
+        (-89.9, -120.0),
+        (0.0, 0.0),
+        (20.0, 20.0),
+    ] {
+        for radius in [0.5, 10.0, 100.0] {
+            for limit in [1, 3, 100] {
+                let (found, pages) =
+                    near(&app.anon(), from, &format!("radius_km={radius}&limit={limit}")).await;
+                check(&places, from, radius, &found);
+                assert!(pages <= found.len().div_ceil(limit).max(1) + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_places_are_found_as_a_look_at_all_of_them_finds_them() {
+    let place = || {
+        let close = (51.4..51.6, -0.2..0.1);
+        let anywhere = (-90.0..=90.0, -180.0..=180.0);
+        let at_the_line = (-1.0..1.0, prop_oneof![179.5..=180.0, -180.0..=-179.5]);
+        let at_a_pole = (prop_oneof![89.5..=90.0, -90.0..=-89.5], -180.0..=180.0);
+        prop_oneof![4 => close, 1 => anywhere, 2 => at_the_line, 2 => at_a_pole]
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let case = (
+        prop::collection::vec(place(), 1..80),
+        prop::collection::vec(place(), 3),
+        0.1..100.0,
+        1..40_usize,
+    );
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 12,
+        max_shrink_iters: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let outcome = runner.run(&case, |(places, from, radius, limit)| {
+        runtime.block_on(async {
+            let (app, _) = stored(&places).await;
+            let radius = format!("{radius:.3}");
+            for from in from {
+                let (found, _) =
+                    near(&app.anon(), from, &format!("radius_km={radius}&limit={limit}")).await;
+                check(&places, from, radius.parse().unwrap_or_default(), &found);
+            }
+        });
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{}", outcome.err().map(|e| e.to_string()).unwrap_or_default());
+}
+
+#[tokio::test]
+async fn a_dense_town_and_many_at_one_place_come_whole_in_pages() {
+    // A grid of 2,500 within 5 km, and 300 at one counter.
+    let grid = (0..2_500_i32)
+        .map(|n| (51.5 + f64::from(n / 50) * 0.001, -0.1 + f64::from(n % 50) * 0.001));
+    let places: Vec<_> = grid.chain(std::iter::repeat_n((51.52, -0.08), 300)).collect();
+    let (app, _) = stored(&places).await;
+    let from = (51.521, -0.081);
+    let (found, pages) = near(&app.anon(), from, "limit=100&radius_km=3").await;
+    check(&places, from, 3.0, &found);
+    assert!(found.len() > 1_500, "{}", found.len());
+    assert!(pages <= found.len().div_ceil(100) + 2, "{pages} pages for {}", found.len());
+    let first = app.anon().get("/coupons?near=51.521,-0.081&limit=20").await;
+    let timing = first.header("server-timing");
+    let calls = timing
+        .split("desc=\"")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .and_then(|n| n.parse::<u32>().ok());
+    assert!(calls.is_some_and(|calls| calls <= 60), "{timing}");
+    let desert = app.anon().get("/coupons?near=23.0,13.0&radius_km=100").await;
+    assert_eq!(desert.json(), json!({"items": [], "next_cursor": null}));
+}
+
+#[tokio::test]
+async fn filters_go_with_it_and_bad_places_are_refused() {
+    let (app, ada) = app().await;
+    for (number, category) in ["food", "books", "food"].iter().enumerate() {
+        let mut coupon =
+            at(number, (10.0, 10.0 + 0.01 * f64::from(u32::try_from(number).unwrap_or(0))));
+        json_merge(&mut coupon, &json!({"category": category}));
+        ada.post("/coupons", &coupon).await;
+    }
+    ada.post(
+        "/coupons",
+        &json!({
+            "couponcode": "N", "title": "Coupon 9", "merchant": "M",
+            "published_at": "2020-01-01T00:00:00Z", "expire_at": "2090-01-01T00:00:00Z",
+        }),
+    )
+    .await;
+    let numbers =
+        |found: Vec<(usize, f64)>| found.into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+    assert_eq!(numbers(near(&app.anon(), (10.0, 9.99), "").await.0), [0, 1, 2]);
+    assert_eq!(numbers(near(&app.anon(), (10.0, 10.03), "category=food&limit=1").await.0), [2, 0]);
+    assert_eq!(
+        numbers(near(&app.anon(), (10.0, 9.99), "status=expired").await.0),
+        Vec::<usize>::new()
+    );
+    for (query, wrong) in [
+        ("near=1", "near invalid_value"),
+        ("near=91,0", "near out_of_range"),
+        ("near=1,2,3", "near invalid_value"),
+        ("near=inf,0", "near invalid_value"),
+        ("near=1,1&radius_km=0", "radius_km out_of_range"),
+        ("near=1,1&radius_km=100.1", "radius_km out_of_range"),
+        ("near=1,1&radius_km=-1", "radius_km invalid_value"),
+        ("near=1,1&radius_km=1e1", "radius_km invalid_value"),
+        ("radius_km=5", "near required"),
+    ] {
+        assert_eq!(app.anon().get(&format!("/coupons?{query}")).await.wrong(), [wrong]);
+    }
+}
