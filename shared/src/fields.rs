@@ -137,8 +137,8 @@ pub struct Members {
 pub struct Fields {
     pointer: String,
     /// The arrays around the current value, by where they began.
-    arrays: Vec<usize>,
-    errors_of_array: HashMap<usize, usize>,
+    arrays: Vec<u32>,
+    errors_of_array: HashMap<u32, usize>,
     errors: Errors,
 }
 
@@ -181,8 +181,8 @@ impl Fields {
     }
 
     /// Enters `wrong` at the current pointer.
-    fn wrong(&mut self, at: usize, wrong: Wrong) {
-        let full = |array: &usize| {
+    fn wrong(&mut self, at: u32, wrong: Wrong) {
+        let full = |array: &u32| {
             self.errors_of_array.get(array).is_some_and(|n| *n >= MAX_ERRORS_OF_AN_ARRAY)
         };
         if self.arrays.iter().any(full) {
@@ -193,7 +193,7 @@ impl Fields {
             *self.errors_of_array.entry(*array).or_default() += 1;
         }
         let place = Place::Pointer(self.pointer.clone());
-        self.errors.listed.push(FieldError { at, place, wrong });
+        self.errors.listed.push(FieldError { at: at as usize, place, wrong });
     }
 
     /// Runs `read` one step further down the pointer. No name of ours has a `/` or `~` to escape.

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -30,6 +30,10 @@ use crate::store::Meter;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Before Lambda's and the gateway's time is up, so that the end is an answer and a log line. What
+/// takes so long waits for the storage.
+const LONGEST: Duration = Duration::from_secs(27);
 
 /// The routes of one function, and a list of them for the tests that hold routes, template and
 /// events to each other.
@@ -146,7 +150,8 @@ pub(crate) async fn envelope(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = if is_plain(&request) {
-        next.run(request).await
+        let answered = tokio::time::timeout(LONGEST, next.run(request)).await;
+        answered.unwrap_or_else(|_| Problem::STORAGE_UNAVAILABLE.into_response())
     } else {
         Problem::NOT_FOUND.into_response()
     };

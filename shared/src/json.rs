@@ -13,8 +13,8 @@ const MAX_DEPTH: usize = 128;
 /// A value and the byte offsets where it began and ended.
 #[derive(Clone, PartialEq)]
 pub struct Node<'a> {
-    pub at: usize,
-    pub end: usize,
+    pub at: u32,
+    pub end: u32,
     pub value: Value<'a>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Node<'a> {
 }
 
 fn value<'a>(json: &mut Jiter<'a>, peek: Peek, depth: usize) -> Result<Node<'a>, Malformed> {
-    let at = json.current_index();
+    let begin = json.current_index();
     let value = match peek {
         Peek::Null => json.known_null().map(|()| Value::Null).map_err(|_| Malformed)?,
         Peek::True | Peek::False => {
@@ -111,12 +111,17 @@ fn value<'a>(json: &mut Jiter<'a>, peek: Peek, depth: usize) -> Result<Node<'a>,
         Peek::Object => Value::Object(object(json, depth + 1)?),
         _ if peek.is_num() => {
             json.known_number_bytes(peek).map_err(|_| Malformed)?;
-            let text = std::str::from_utf8(json.slice_to_current(at)).map_err(|_| Malformed)?;
+            let text = std::str::from_utf8(json.slice_to_current(begin)).map_err(|_| Malformed)?;
             Value::Number(Cow::Borrowed(text))
         }
         _ => return Err(Malformed),
     };
-    Ok(Node { at, end: json.current_index(), value })
+    Ok(Node { at: offset(begin), end: offset(json.current_index()), value })
+}
+
+/// Bodies are far below 4 GiB, and the smaller a node, the larger a body that fits in memory.
+fn offset(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 fn array<'a>(json: &mut Jiter<'a>, depth: usize) -> Result<Vec<Node<'a>>, Malformed> {
@@ -129,6 +134,7 @@ fn array<'a>(json: &mut Jiter<'a>, depth: usize) -> Result<Vec<Node<'a>>, Malfor
         items.push(value(json, peek, depth)?);
         next = json.array_step().map_err(|_| Malformed)?;
     }
+    items.shrink_to_fit();
     Ok(items)
 }
 

@@ -90,6 +90,8 @@ async fn main() {
             .await,
         );
         let shown: Vec<_> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
-        println!("{clients:>8} {:>12} {:>12} {:>16}", shown[0], shown[1], shown[2]);
+        if let [one, many, plain] = shown.as_slice() {
+            println!("{clients:>8} {one:>12} {many:>12} {plain:>16}");
+        }
     }
 }

@@ -133,6 +133,12 @@ impl Coupon {
     }
 }
 
+impl Seen {
+    pub fn id(&self) -> Uuid {
+        self.coupon.id
+    }
+}
+
 /// A coupon with what follows from its terms and its use.
 #[derive(Serialize)]
 pub struct Seen {

@@ -16,7 +16,7 @@ use shared::fields::{Errors, FieldError, Fields, Members, Params, Wrong};
 use shared::json::Node;
 use shared::list::Paging;
 use shared::problem::Problem;
-use shared::store::{Begun, IdempotencyKey, Order, Page, Store};
+use shared::store::{Begun, IdempotencyKey, Looked, Order, Page, Store};
 use shared::values::{Timestamp, boolean};
 use uuid::Uuid;
 
@@ -216,7 +216,8 @@ pub async fn export(
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 100)?;
     let after = paging.after.clone();
     let oldest_first = Source::All.partitions(Order::Ascending);
-    let page: Page<Coupon> = store.page(&oldest_first, after, paging.limit, false, Some).await?;
+    let page: Page<Coupon> =
+        store.page(&oldest_first, after, paging.limit, false, &mut Looked::default(), Some).await?;
     let contents: Vec<_> = page.items.iter().map(|coupon| table::content(&coupon.terms)).collect();
     let counts = table::counts(&store, &contents).await?;
     let mut items = Vec::new();
@@ -227,5 +228,5 @@ pub async fn export(
             items.push(coupon.terms);
         }
     }
-    paging.answer_lines(&Page { items, next: page.next, looked_at: page.looked_at })
+    paging.answer_lines(&Page { items, next: page.next })
 }

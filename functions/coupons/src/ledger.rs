@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 
-use rand::seq::IteratorRandom;
+use rand::seq::SliceRandom;
 use ring::digest::{SHA256, digest};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use shared::audit::{Access, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{
-    Change, Counters, Counting, ItemKey, Order, Otherwise, Partitions, Store, Table,
+    Change, Counters, Counting, ItemKey, Looked, Order, Otherwise, Partitions, Store, Table,
 };
 use shared::values::Timestamp;
 use uuid::Uuid;
@@ -171,8 +171,12 @@ pub struct Standing {
     hours: Vec<Counters>,
     totals: Option<Counters>,
     customer_live: i64,
+    /// What is used at the time, were all taken over that has expired.
+    used: Usage,
     /// The order's last redemption.
     pub last: Option<Redemption>,
+    /// More reservations of the customer expired than are taken over.
+    more_of_customer: bool,
     /// Expired reservations whose slots the new one takes over.
     reclaimed: Vec<Redemption>,
 }
@@ -190,7 +194,8 @@ async fn used(
     if let Some(totals) = &totals {
         let open = totals.count("open");
         let lapsed = if open > 0 { lapsed(store, coupon, &hours, at).await? } else { 0 };
-        usage = Usage { redeemed: totals.count("redeemed"), reserved: open - lapsed };
+        // The index may be a moment behind the counters.
+        usage = Usage { redeemed: totals.count("redeemed"), reserved: (open - lapsed).max(0) };
     }
     Ok((usage, hours, totals))
 }
@@ -213,26 +218,13 @@ async fn lapsed(
                     hour.iter().filter(|(name, _)| name.starts_with('m') && **name < *this_minute);
                 lapsed += minutes.map(|(name, _)| hour.count(name)).sum::<i64>();
                 if hour.count(&this_minute) > 0 {
-                    lapsed += lapsed_within_minute(store, coupon, at).await?;
+                    let this_minute = lapsing("lapsing", "open_in", coupon.to_string(), at);
+                    lapsed += store.count(&this_minute, Some(cut(at, MINUTE))).await?;
                 }
             }
         }
     }
     Ok(lapsed)
-}
-
-async fn lapsed_within_minute(store: &Store, coupon: Uuid, at: Timestamp) -> Result<i64, Problem> {
-    let lapsing = lapsing("lapsing", "open_in", coupon.to_string(), at);
-    let (mut count, mut after) = (0, Some(cut(at, MINUTE)));
-    loop {
-        let page =
-            store.page(&lapsing, after, 1_000, false, |row: Row| Some(row.redemption.id)).await?;
-        count += i64::try_from(page.items.len()).unwrap_or(i64::MAX);
-        after = page.next;
-        if after.is_none() {
-            return Ok(count);
-        }
-    }
 }
 
 /// The reservations of an index partition that have expired at a time, the first ones first.
@@ -252,18 +244,6 @@ fn lapsing(
         // Behind every id.
         until: Some(format!("{at}#~")),
     }
-}
-
-/// Up to `wanted` of the reservations that expired first.
-async fn candidates(
-    store: &Store,
-    lapsing: Partitions,
-    wanted: i64,
-) -> Result<Vec<Redemption>, Problem> {
-    let page =
-        store.page(&lapsing, None, CANDIDATES, false, |row: Row| Some(row.redemption)).await?;
-    let wanted = usize::try_from(wanted).unwrap_or(0).clamp(1, MOST_RECLAIMED);
-    Ok(page.items.into_iter().choose_multiple(&mut rand::rng(), wanted))
 }
 
 pub async fn usage(store: &Store, coupon: Uuid, at: Timestamp) -> Result<Usage, Problem> {
@@ -297,10 +277,10 @@ pub async fn customer_usage(
     let lapsing = lapsing("lapsing_of", "open_of", key.pk.clone(), at);
     let (live, lapsed) = futures_util::try_join!(
         store.counters(Table::Coupons, std::slice::from_ref(&key)),
-        store.page(&lapsing, None, 1_000, false, |row: Row| Some(row.redemption.id)),
+        store.count(&lapsing, None),
     )?;
     let live = live.first().map_or(0, |customer| customer.count("live"));
-    Ok(live - i64::try_from(lapsed.items.len()).unwrap_or(i64::MAX))
+    Ok((live - lapsed).max(0))
 }
 
 pub async fn read(store: &Store, coupon: Uuid, id: Uuid) -> Result<Redemption, Problem> {
@@ -329,35 +309,96 @@ impl Standing {
             None => None,
         };
         let customer_live = customer.first().map_or(0, |customer| customer.count("live"));
-        let mut standing = Self { hours, totals, customer_live, last, reclaimed: Vec::new() };
+        let mut standing = Self {
+            hours,
+            totals,
+            customer_live,
+            used: usage,
+            last,
+            more_of_customer: false,
+            reclaimed: Vec::new(),
+        };
         if standing.last.as_ref().is_some_and(|last| last.is_live(now)) {
             return Ok(standing);
         }
         // The order's own reservation that expired has to give way to the new one.
-        let lapsed = standing.last.iter().filter(|last| last.state == State::Reserved).cloned();
-        standing.reclaimed.extend(lapsed);
+        standing.reclaimed.extend(standing.lapsed_of_order());
         let most = coupon.terms.max_redemptions_per_customer;
         let missing = most.map_or(0, |most| standing.customer_slots(customer_id) - most + 1);
         if missing > 0 {
             let of_customer = lapsing("lapsing_of", "open_of", customer_key.pk, now);
-            standing.reclaim(candidates(store, of_customer, missing).await?);
+            standing.more_of_customer = standing.reclaim(store, of_customer, missing).await?;
         }
         // One is taken over even where no slot is missing, so that they don't pile up.
         let Usage { redeemed, reserved } = standing.usage();
         let missing = coupon.terms.max_redemptions.map_or(0, |most| redeemed + reserved - most + 1);
         if usage.reserved < reserved && (missing > 0 || standing.reclaimed.is_empty()) {
             let of_coupon = lapsing("lapsing", "open_in", coupon.id.to_string(), now);
-            standing.reclaim(candidates(store, of_coupon, missing).await?);
+            standing.reclaim(store, of_coupon, missing).await?;
         }
         Ok(standing)
     }
 
-    fn reclaim(&mut self, lapsed: Vec<Redemption>) {
-        for lapsed in lapsed {
-            if self.reclaimed.iter().all(|known| known.id != lapsed.id) {
-                self.reclaimed.push(lapsed);
+    /// The order's last redemption, where it is a reservation that expired with its slot.
+    fn lapsed_of_order(&self) -> Option<Redemption> {
+        self.last.clone().filter(|last| last.state == State::Reserved)
+    }
+
+    /// Chooses among the reservations that expired first, as many as are missing and one transaction
+    /// holds. No order twice: an index that is behind may still have its former reservation. Gives
+    /// whether there are more.
+    async fn reclaim(
+        &mut self,
+        store: &Store,
+        lapsing: Partitions,
+        missing: i64,
+    ) -> Result<bool, Problem> {
+        let mut looked = Looked::default();
+        let page = store
+            .page(&lapsing, None, CANDIDATES, false, &mut looked, |row: Row| Some(row.redemption));
+        let mut candidates = page.await?.items;
+        candidates.shuffle(&mut rand::rng());
+        candidates.retain(|new| self.reclaimed.iter().all(|known| known.order_id != new.order_id));
+        let room = MOST_RECLAIMED.saturating_sub(self.reclaimed.len());
+        let taken = usize::try_from(missing).unwrap_or(0).max(1).min(room).min(candidates.len());
+        let more = candidates.split_off(taken);
+        self.reclaimed.extend(candidates);
+        Ok(!more.is_empty())
+    }
+
+    /// Whether the limits refuse only because more has expired than one transaction can take over,
+    /// or than the indexes show yet.
+    pub fn is_behind(&self, coupon: &Coupon, customer_id: &str) -> bool {
+        let most = coupon.terms.max_redemptions_per_customer;
+        let refuses_customer = most.is_some_and(|most| self.customer_slots(customer_id) >= most);
+        let exhausted = self.usage().exhausts(&coupon.terms);
+        (exhausted && !self.used.exhausts(&coupon.terms))
+            || (refuses_customer && self.more_of_customer)
+    }
+
+    /// Takes over what one transaction holds, for no redemption yet.
+    pub fn catch_up(&self) -> Result<Change, Problem> {
+        let mut deltas = Deltas::default();
+        let change = self.take_over(Change::step(), &mut deltas, None)?;
+        Ok(deltas.into_change(change))
+    }
+
+    fn take_over(
+        &self,
+        mut change: Change,
+        deltas: &mut Deltas,
+        order_id: Option<&str>,
+    ) -> Result<Change, Problem> {
+        for lapsed in &self.reclaimed {
+            deltas.ended(lapsed, "expired");
+            change =
+                change.replace(Table::Coupons, &Row::of(&lapsed.reclaimed()), lapsed.version)?;
+            if order_id != Some(&lapsed.order_id) {
+                change =
+                    change.remove(Table::Coupons, &order_key(lapsed.coupon_id, &lapsed.order_id));
             }
         }
+        Ok(change)
     }
 
     /// How often the coupon is used once what can be taken over is. Reservations that expired and
@@ -393,18 +434,11 @@ impl Standing {
             .insert(Table::Coupons, &Row::of(new), Otherwise::DecideAnew)?;
         let mut deltas = Deltas::default();
         deltas.live(new, 1);
-        for lapsed in &self.reclaimed {
-            deltas.ended(lapsed, "expired");
-            change =
-                change.replace(Table::Coupons, &Row::of(&lapsed.reclaimed()), lapsed.version)?;
-            if lapsed.order_id != new.order_id {
-                change = change.remove(Table::Coupons, &order_key(coupon.id, &lapsed.order_id));
-            }
-        }
-        // The order's row is absent, or its redemption is among the reclaimed, which guard it.
-        change = match &self.last {
-            None => change.insert(Table::Coupons, &row, Otherwise::DecideAnew)?,
+        change = self.take_over(change, &mut deltas, Some(&new.order_id))?;
+        // The order's row goes with its reservation that expired, which guards it; else there is none.
+        change = match self.lapsed_of_order() {
             Some(_) => change.put(Table::Coupons, &row)?,
+            None => change.insert(Table::Coupons, &row, Otherwise::DecideAnew)?,
         };
         // Counters still hold what is taken over at this very moment.
         deltas.of(totals_key(coupon.id)).below =
@@ -413,8 +447,9 @@ impl Standing {
         deltas.of(customer_key(coupon.id, &new.customer_id)).below =
             coupon.terms.max_redemptions_per_customer.map(|most| ("live", most + of_customer));
         let this_hour = format!("hour#{}", cut(now, HOUR));
-        let empty =
-            self.hours.iter().filter(|hour| *hour.key.sk < *this_hour && hour.count("n") == 0);
+        let empty = self.hours.iter().filter(|hour| {
+            *hour.key.sk < *this_hour && hour.count("n") == 0 && !deltas.0.contains_key(&hour.key)
+        });
         for hour in empty.take(HOURS_CLEARED) {
             change = change.clear(Table::Coupons, &hour.key, "n");
         }
@@ -520,7 +555,7 @@ pub async fn stats(store: &Store, coupon: Uuid, at: Timestamp) -> Result<Stats, 
     let count = |name| totals.as_ref().map_or(0, |totals| totals.count(name));
     let lapsed = if count("open") > 0 { lapsed(store, coupon, &hours, at).await? } else { 0 };
     Ok(Stats {
-        reserved: count("open") - lapsed,
+        reserved: (count("open") - lapsed).max(0),
         redeemed: count("redeemed"),
         cancelled: count("cancelled"),
         expired: count("expired") + lapsed,

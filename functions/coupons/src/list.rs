@@ -9,7 +9,7 @@ use shared::auth::Anyone;
 use shared::fields::{Params, Wrong};
 use shared::list::Paging;
 use shared::problem::Problem;
-use shared::store::{MOST_LOOKED_AT, Order, Page, Store};
+use shared::store::{Looked, Order, Page, Store};
 use shared::values::{Timestamp, decimal, text};
 
 use crate::coupon::{Coupon, Seen, StatusFilter};
@@ -19,6 +19,8 @@ use crate::place::Place;
 use crate::table::Source;
 
 const USUAL_RADIUS_KM: f64 = 10.0;
+/// The most coupons whose usage is read at once.
+const MOST_AT_ONCE: usize = 100;
 
 /// What a list is asked to hold.
 struct Filters {
@@ -114,17 +116,26 @@ impl Filters {
     async fn by_age(&self, store: &Store, paging: &Paging) -> Result<Page<Seen>, Problem> {
         let (source, selective) = self.source();
         let partitions = source.partitions(Order::Descending);
-        let mut page = Page { items: Vec::new(), next: paging.after.clone(), looked_at: 0 };
+        let mut page = Page { items: Vec::new(), next: paging.after.clone() };
+        let mut looked = Looked::default();
         loop {
             let keep = |coupon: Coupon| self.may_take(&coupon).then_some(coupon);
-            let left = paging.limit - page.items.len();
-            let found = store.page(&partitions, page.next.take(), left, selective, keep).await?;
-            page.looked_at += found.looked_at;
+            // Where some may turn out to be used up, as many are judged at once as a page may have.
+            let most = if selective { MOST_AT_ONCE } else { paging.limit };
+            let found = store
+                .page(&partitions, page.next.take(), most, selective, &mut looked, keep)
+                .await?;
             page.next = found.next;
-            let seen = seen(store, found.items, self.at).await?;
-            page.items.extend(seen.into_iter().filter(|seen| self.takes(seen)));
-            let full = page.items.len() == paging.limit || page.looked_at >= MOST_LOOKED_AT;
-            if full || page.next.is_none() {
+            for seen in seen(store, found.items, self.at).await? {
+                if page.items.len() == paging.limit {
+                    page.next = page.items.last().map(|last: &Seen| last.id().to_string());
+                    return Ok(page);
+                }
+                if self.takes(&seen) {
+                    page.items.push(seen);
+                }
+            }
+            if page.items.len() == paging.limit || page.next.is_none() || looked.is_enough() {
                 return Ok(page);
             }
         }
@@ -148,7 +159,7 @@ impl Filters {
             seen.distance_km = Some((km * 1_000.0).round() / 1_000.0);
         }
         items.retain(|seen| self.takes(seen));
-        Ok(Page { items, next: page.next, looked_at: page.looked_at })
+        Ok(Page { items, next: page.next })
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use futures_util::future::try_join_all;
 use shared::problem::Problem;
-use shared::store::{MOST_LOOKED_AT, Order, Page, Partitions, Store, Table};
+use shared::store::{Looked, Order, Page, Partitions, Store, Table};
 use uuid::Uuid;
 
 use crate::coupon::Coupon;
@@ -108,7 +108,8 @@ impl Search {
         };
         let mut ahead: BinaryHeap<Ahead> =
             self.cover().into_iter().map(|cell| self.cell(cell, None)).collect();
-        let mut page = Page { items: Vec::new(), next: None, looked_at: 0 };
+        let mut page = Page { items: Vec::new(), next: None };
+        let mut looked = Looked::default();
         let mut reached = begun;
         loop {
             let mut cells = Vec::new();
@@ -124,9 +125,9 @@ impl Search {
                 What::Cell { .. } | What::Coupon(_) => None,
             });
             let mut has_read = false;
-            for (cell, read) in try_join_all(reads).await? {
+            for (cell, read, one) in try_join_all(reads).await? {
                 has_read = true;
-                page.looked_at += read.looked_at;
+                looked += one;
                 ahead
                     .extend(read.items.into_iter().filter_map(|coupon| self.coupon(coupon, begun)));
                 ahead.extend(read.next.into_iter().flat_map(|last| self.rest(cell, &last)));
@@ -135,8 +136,7 @@ impl Search {
                 continue;
             }
             // A page goes on until it is farther than the one before, however dense it is here.
-            let full =
-                page.items.len() == limit || (page.looked_at >= MOST_LOOKED_AT && reached != begun);
+            let full = page.items.len() == limit || (looked.is_enough() && reached != begun);
             match ahead.peek() {
                 None => return Ok(page),
                 Some(_) if full => {
@@ -207,7 +207,7 @@ async fn read(
     store: &Store,
     cell: Cell,
     after: Option<String>,
-) -> Result<(Cell, Page<Coupon>), Problem> {
+) -> Result<(Cell, Page<Coupon>, Looked), Problem> {
     let (first, last) = cell.keys();
     let partitions = Partitions {
         table: Table::Coupons,
@@ -218,5 +218,8 @@ async fn read(
         order: Order::Ascending,
         until: Some(format!("{last}#~")),
     };
-    Ok((cell, store.page(&partitions, after.or(Some(first)), OF_A_CELL, false, Some).await?))
+    let mut looked = Looked::default();
+    let page =
+        store.page(&partitions, after.or(Some(first)), OF_A_CELL, false, &mut looked, Some).await?;
+    Ok((cell, page, looked))
 }

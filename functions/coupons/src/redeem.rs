@@ -13,7 +13,7 @@ use shared::fields::{Members, Params};
 use shared::http::{Ids, NoParams};
 use shared::list::Paging;
 use shared::problem::Problem;
-use shared::store::{Change, Page, Store};
+use shared::store::{Change, Looked, Page, Store};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
@@ -78,12 +78,16 @@ pub async fn redeem(
         let new = body.read(NewRedemption::MEMBERS, NewRedemption::read)?;
         let coupon = table::read(store, id).await?;
         let now = Timestamp::now();
-        let standing = Standing::read(store, &coupon, &new.order_id, &new.customer_id, now).await?;
+        let standing = Standing::read(store, &coupon, &new.order_id, &new.customer_id, now);
+        let standing = Box::pin(standing).await?;
         if let Some(last) = standing.last.as_ref().filter(|last| last.is_live(now)) {
-            return match last.is_asked_for_by(&new) {
-                true => Ok(Change::nothing(Answer::ok(&last.seen_at(now))?)),
-                false => Err(ORDER_CONFLICT),
-            };
+            if !last.is_asked_for_by(&new) {
+                return Err(ORDER_CONFLICT);
+            }
+            return Ok(Change::nothing(Answer::ok(&last.seen_at(now))?));
+        }
+        if standing.is_behind(&coupon, &new.customer_id) {
+            return standing.catch_up();
         }
         let customers = Some(standing.customer_slots(&new.customer_id));
         let rules = rules::judge(&coupon.terms, new.order, standing.usage(), customers, now);
@@ -166,13 +170,19 @@ pub async fn list(
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let ledger = ledger::list(id);
-    let page = store.page(&ledger, paging.after.clone(), paging.limit, false, |row: Listed| {
-        Some(row.redemption)
-    });
+    let mut looked = Looked::default();
+    let page = store.page(
+        &ledger,
+        paging.after.clone(),
+        paging.limit,
+        false,
+        &mut looked,
+        |row: Listed| Some(row.redemption),
+    );
     let ((), page) = futures_util::try_join!(table::existed(&store, id), page)?;
     let now = Timestamp::now();
     let items = page.items.iter().map(|redemption| redemption.seen_at(now)).collect();
-    paging.answer(&Page { items, next: page.next, looked_at: page.looked_at })
+    paging.answer(&Page { items, next: page.next })
 }
 
 /// `GET /coupons/{id}/stats`

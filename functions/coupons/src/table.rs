@@ -17,7 +17,7 @@ use shared::audit::{Access, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{
-    Change, Counters, Counting, ItemKey, Order, Otherwise, Partitions, Store, Table,
+    Change, Counters, Counting, ItemKey, Looked, Order, Otherwise, Partitions, Store, Table,
 };
 use uuid::Uuid;
 
@@ -208,6 +208,8 @@ pub async fn oldest(store: &Store, content: String) -> Result<Option<Uuid>, Prob
         order: Order::Ascending,
         until: None,
     };
-    let page = store.page(&partitions, None, 1, false, |row: IndexRow| Some(row.id)).await?;
+    let page = store
+        .page(&partitions, None, 1, false, &mut Looked::default(), |row: IndexRow| Some(row.id))
+        .await?;
     Ok(page.items.into_iter().next())
 }

@@ -98,6 +98,24 @@ async fn an_order_sent_sixteen_times_at_once_redeems_once() {
     assert_eq!(check(&app, &ada, &path, Some(1)).await.len(), 1);
 }
 
+/// The order's row is read before its redemption; between the two, another may cancel that one and
+/// a third redeem the order anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_cancelled_and_sent_again_by_many_has_one_live_redemption() {
+    let (app, ada, path) = with_coupon(&json!({})).await;
+    for _ in 0..6 {
+        let first = at_once(&ada, &path, vec![order("c", "o"); 8]).await;
+        let id = first[0].json()["id"].as_str().unwrap_or_default().to_owned();
+        let cancel = {
+            let (ada, cancel) = (ada.clone(), format!("{path}/redemptions/{id}/cancel"));
+            tokio::spawn(async move { ada.post(&cancel, &json!({})).await })
+        };
+        at_once(&ada, &path, vec![order("c", "o"); 8]).await;
+        assert_eq!(cancel.await.expect("an answer").status, 200);
+        check(&app, &ada, &path, Some(1)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancellation_sent_sixteen_times_at_once_gives_one_slot_back() {
     let (app, ada, path) = with_coupon(&json!({"max_redemptions": 1})).await;

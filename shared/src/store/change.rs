@@ -29,6 +29,8 @@ pub struct Change {
     pub(super) writes: Vec<Write>,
     pub(super) entries: Vec<Entry>,
     pub(super) answer: Answer,
+    /// Something on the way to a decision, which is made anew behind it.
+    pub(super) is_step: bool,
 }
 
 pub(super) struct Write {
@@ -60,12 +62,20 @@ impl Change {
             writes: Vec::new(),
             entries: vec![Entry::new(caller, access, subject, changed)],
             answer,
+            is_step: false,
         }
     }
 
     /// Nothing to change: the answer alone, which a key remembers like any other.
     pub fn nothing(answer: Answer) -> Self {
-        Self { writes: Vec::new(), entries: Vec::new(), answer }
+        Self { writes: Vec::new(), entries: Vec::new(), answer, is_step: false }
+    }
+
+    /// A step on the way: what it writes is stored, and everything decided anew behind it. For
+    /// what is no change in the audit's sense, such as noting that a time has passed. A step that
+    /// writes nothing waits.
+    pub fn step() -> Self {
+        Self { is_step: true, ..Self::nothing(Answer::no_content()) }
     }
 
     /// One more entry, for a change of several items.

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::{
     TransactWriteItemsError, TransactWriteItemsOutput,
 };
@@ -11,9 +10,11 @@ use aws_sdk_dynamodb::types::{
     TransactWriteItem,
 };
 
-use super::change::{ABSENT, Change, Otherwise, built};
+use super::change::{ABSENT, Change, Otherwise, Write, built};
 use super::idempotency::Key;
-use super::{Patience, Store, Table, bug, failed, written};
+use super::{Patience, Store, Table, bug, failed, failed_with, written};
+use uuid::Uuid;
+
 use crate::answer::Answer;
 use crate::problem::Problem;
 
@@ -24,6 +25,12 @@ enum Outcome {
     Recorded(Result<Answer, Problem>),
     DecideAnew,
     Refused(Problem),
+}
+
+impl Outcome {
+    fn is_not_done(&self) -> bool {
+        !matches!(self, Self::Done)
+    }
 }
 
 impl Store {
@@ -44,16 +51,22 @@ impl Store {
                 Ok(change) => change,
                 Err(problem) => return self.refuse(key, problem).await,
             };
+            if change.is_step {
+                if change.writes.is_empty() || self.transact(None, &change).await?.is_not_done() {
+                    patience.pause().await?;
+                }
+                continue;
+            }
             if change.writes.is_empty() && change.entries.is_empty() {
                 return match key {
                     Some(key) => self.remember(key, change.answer).await,
                     None => Ok(change.answer),
                 };
             }
-            match self.transact(key, &change, &mut patience).await? {
+            match self.transact(key, &change).await? {
                 Outcome::Done => return Ok(change.answer),
                 Outcome::Recorded(answer) => return answer,
-                Outcome::Refused(problem) => return Err(problem),
+                Outcome::Refused(problem) => return self.refuse(key, problem).await,
                 Outcome::DecideAnew => patience.pause().await?,
             }
         }
@@ -71,15 +84,10 @@ impl Store {
         }
     }
 
-    async fn transact(
-        &self,
-        key: Option<&Key>,
-        change: &Change,
-        patience: &mut Patience,
-    ) -> Result<Outcome, Problem> {
+    async fn transact(&self, key: Option<&Key>, change: &Change) -> Result<Outcome, Problem> {
         // DynamoDB answers a transaction that is sent again with its token as it did the first
         // time, for 10 minutes: a try whose answer was lost is no conflict with itself.
-        let token = change.entries.first().map(|entry| entry.id.to_string()).unwrap_or_default();
+        let token = Uuid::now_v7().to_string();
         let mut items = Vec::new();
         for entry in &change.entries {
             let stored = entry
@@ -102,6 +110,7 @@ impl Store {
             );
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
         }
+        let mut patience = Patience::new();
         loop {
             let began = Instant::now();
             let sent = self
@@ -115,45 +124,48 @@ impl Store {
             self.meter
                 .wrote(began, sent.iter().flat_map(TransactWriteItemsOutput::consumed_capacity));
             let Err(error) = sent else { return Ok(Outcome::Done) };
-            if let Some(outcome) = cancelled(&error, change, key)? {
-                return Ok(outcome);
+            match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    return outcome(cancelled.cancellation_reasons(), change, key);
+                }
+                // An earlier try of this very transaction is still running.
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
+                    patience.pause().await?;
+                }
+                _ => return Err(failed("TransactWriteItems", &error)),
             }
-            patience.pause().await?;
         }
     }
 }
 
-/// What a failed transaction means; None where it should be sent again.
-fn cancelled<R>(
-    error: &SdkError<TransactWriteItemsError, R>,
+/// What a cancelled transaction means.
+fn outcome(
+    reasons: &[CancellationReason],
     change: &Change,
     key: Option<&Key>,
-) -> Result<Option<Outcome>, Problem> {
-    let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons()
-        }
-        Some(TransactWriteItemsError::TransactionInProgressException(_)) => return Ok(None),
-        _ => return Err(failed("TransactWriteItems", error)),
-    };
+) -> Result<Outcome, Problem> {
     let unmet = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
     let (_, rest) = reasons.split_at_checked(change.entries.len()).unwrap_or_default();
     let (writes, record) = rest.split_at_checked(change.writes.len()).unwrap_or_default();
     if let (Some(key), Some(reason)) = (key, record.first())
         && unmet(reason)
     {
-        let old = reason.item().cloned().unwrap_or_default();
-        return Ok(Some(Outcome::Recorded(key.recorded(old))));
+        return Ok(Outcome::Recorded(key.recorded(reason.item().cloned().unwrap_or_default())));
     }
-    if let Some((write, _)) = change.writes.iter().zip(writes).find(|(_, reason)| unmet(reason)) {
-        return Ok(Some(match write.otherwise.clone() {
-            Otherwise::DecideAnew => Outcome::DecideAnew,
-            Otherwise::Refuse(problem) => Outcome::Refused(problem),
-        }));
-    }
+    // Others were in the way, so that not every condition was looked at, and time went by.
     let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    if reasons.iter().filter_map(CancellationReason::code).any(|code| passing.contains(&code)) {
-        return Ok(None);
+    let codes = || reasons.iter().filter_map(CancellationReason::code);
+    if codes().any(|code| passing.contains(&code)) {
+        return Ok(Outcome::DecideAnew);
     }
-    Err(failed("TransactWriteItems", error))
+    match change.writes.iter().zip(writes).find(|(_, reason)| unmet(reason)) {
+        Some((Write { otherwise: Otherwise::Refuse(problem), .. }, _)) => {
+            Ok(Outcome::Refused(problem.clone()))
+        }
+        Some((Write { otherwise: Otherwise::DecideAnew, .. }, _)) => Ok(Outcome::DecideAnew),
+        None => {
+            let code = codes().find(|code| *code != "None").unwrap_or("cancelled");
+            Err(failed_with("TransactWriteItems", code))
+        }
+    }
 }

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Item, Patience, Store, Table, bug, failed, parsed, written};
+use super::{Item, Patience, Store, Table, bug, failed, is_conflict, parsed, written};
 use crate::answer::Answer;
 use crate::config::sha256;
 use crate::problem::Problem;
@@ -203,6 +203,7 @@ impl Store {
                     if error
                         .as_service_error()
                         .is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {}
+                Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(failed("UpdateItem", &error)),
             }
             if self.take_over(key, now).await? {
@@ -247,6 +248,7 @@ impl Store {
             {
                 Ok(false)
             }
+            Err(error) if is_conflict(&error) => Ok(false),
             Err(error) => Err(failed("PutItem", &error)),
         }
     }
@@ -255,32 +257,39 @@ impl Store {
     /// changes are stored with their entries, or a part that changed nothing.
     pub async fn remember(&self, key: &Key, answer: Answer) -> Result<Answer, Problem> {
         let attempt = Uuid::now_v7().to_string();
-        let put = self
-            .record(key, &attempt, &answer)?
-            .build()
-            .map_err(|_| bug("a record without its table"))?;
-        let began = Instant::now();
-        let sent = self
-            .client
-            .put_item()
-            .table_name(put.table_name)
-            .set_item(Some(put.item))
-            .set_condition_expression(put.condition_expression)
-            .set_expression_attribute_values(put.expression_attribute_values)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        self.meter.wrote(began, sent.iter().filter_map(|out| out.consumed_capacity()));
-        match sent {
-            Ok(_) => Ok(answer),
-            Err(error) => match error.as_service_error() {
+        let put = self.record(key, &attempt, &answer)?;
+        let put = put.build().map_err(|_| bug("a record without its table"))?;
+        let mut patience = Patience::new();
+        loop {
+            let began = Instant::now();
+            let sent = self
+                .client
+                .put_item()
+                .table_name(&put.table_name)
+                .set_item(Some(put.item.clone()))
+                .set_condition_expression(put.condition_expression.clone())
+                .set_expression_attribute_values(put.expression_attribute_values.clone())
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                )
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            self.meter.wrote(began, sent.iter().filter_map(|out| out.consumed_capacity()));
+            let Err(error) = sent else { return Ok(answer) };
+            match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     let old = failed.item().cloned().unwrap_or_default();
-                    if Key::is_recorded_by(&old, &attempt) { Ok(answer) } else { key.recorded(old) }
+                    return if Key::is_recorded_by(&old, &attempt) {
+                        Ok(answer)
+                    } else {
+                        key.recorded(old)
+                    };
                 }
-                _ => Err(failed("PutItem", &error)),
-            },
+                // A twin's transaction is putting this very record.
+                _ if is_conflict(&error) => patience.pause().await?,
+                _ => return Err(failed("PutItem", &error)),
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ pub use self::change::{Change, Otherwise};
 pub use self::counters::{Counters, Counting};
 pub use self::idempotency::{Begun, Key as IdempotencyKey};
 pub use self::meter::{Cost, Meter};
-pub use self::pages::{MOST_LOOKED_AT, Order, Page, Partitions};
+pub use self::pages::{Looked, Order, Page, Partitions};
 use crate::config::{BadSetting, Secrets, is_loopback};
 use crate::log;
 use crate::problem::Problem;
@@ -294,11 +294,15 @@ impl Patience {
 }
 
 /// DynamoDB's refusals of a request that is wrong in itself: ours to mend, not to retry.
-const BUGS: [&str; 4] = [
+const BUGS: [&str; 7] = [
     "ValidationException",
     "SerializationException",
     "AccessDeniedException",
     "UnrecognizedClientException",
+    // As a cancelled transaction has them.
+    "ValidationError",
+    "AccessDenied",
+    "ItemCollectionSizeLimitExceeded",
 ];
 
 /// A call that failed after the SDK's own retries. Only the error's code is logged.
@@ -309,8 +313,17 @@ fn failed<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<
         SdkError::ResponseError(_) => "no answer",
         _ => "unknown",
     });
+    failed_with(operation, code)
+}
+
+fn failed_with(operation: &'static str, code: &str) -> Problem {
     log::storage_failed(operation, code);
     if BUGS.contains(&code) { Problem::INTERNAL } else { Problem::STORAGE_UNAVAILABLE }
+}
+
+/// A transaction holds the item at this moment; the SDK doesn't try such a call again.
+fn is_conflict<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("TransactionConflictException")
 }
 
 fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, Problem> {

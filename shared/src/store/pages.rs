@@ -1,9 +1,11 @@
 //! Lists over an index: one partition, or several that all writes share, merged by their sort key.
 
 use std::collections::VecDeque;
+use std::ops::AddAssign;
 use std::time::Instant;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
 use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 
@@ -11,13 +13,33 @@ use super::{Item, Store, Table, failed, parsed};
 use crate::problem::Problem;
 
 /// A page ends after so many stored items looked at, or so many bytes of them.
-pub const MOST_LOOKED_AT: usize = 1_000;
+const MOST_LOOKED_AT: usize = 1_000;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// What one page has looked at, in however many reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Looked {
+    at: usize,
+    bytes: usize,
+}
+
+impl Looked {
+    pub fn is_enough(self) -> bool {
+        self.at >= MOST_LOOKED_AT || self.bytes >= MOST_BYTES
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     Ascending,
     Descending,
+}
+
+impl AddAssign for Looked {
+    fn add_assign(&mut self, other: Self) {
+        self.at += other.at;
+        self.bytes += other.bytes;
+    }
 }
 
 /// Where a list's items lie: partitions of an index, or of the table itself, each sorted by
@@ -38,8 +60,6 @@ pub struct Partitions {
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
-    /// Stored items looked at, of the `MOST_LOOKED_AT` that one page may.
-    pub looked_at: usize,
 }
 
 /// One partition that is being read.
@@ -59,6 +79,7 @@ impl Store {
         after: Option<String>,
         limit: usize,
         selective: bool,
+        looked: &mut Looked,
         keep: impl Fn(T) -> Option<U>,
     ) -> Result<Page<U>, Problem> {
         let count = partitions.values.len().max(1);
@@ -72,8 +93,8 @@ impl Store {
             ended: false,
         };
         let mut runs: Vec<Run> = partitions.values.iter().map(begin).collect();
-        let mut page = Page { items: Vec::new(), next: None, looked_at: 0 };
-        let (mut bytes, mut last) = (0, None);
+        let mut page = Page { items: Vec::new(), next: None };
+        let mut last = after;
         loop {
             let dry = runs.iter_mut().filter(|run| run.read.is_empty() && !run.ended);
             try_join_all(dry.map(|run| self.read_on(partitions, run, at_once))).await?;
@@ -85,19 +106,44 @@ impl Store {
             let Some(first) = first else {
                 return Ok(page);
             };
-            if page.items.len() == limit || page.looked_at == MOST_LOOKED_AT || bytes >= MOST_BYTES
-            {
+            if page.items.len() == limit || looked.is_enough() {
                 page.next = last;
                 return Ok(page);
             }
             let Some((key, item)) = first.read.pop_front() else {
                 continue;
             };
-            page.looked_at += 1;
-            bytes += size(&item);
+            looked.at += 1;
+            looked.bytes += size(&item);
             last = Some(key);
             page.items.extend(keep(parsed(item)?));
         }
+    }
+
+    /// How many items an ascending list has up to its end. DynamoDB counts them, a megabyte of them
+    /// a call.
+    pub async fn count(
+        &self,
+        partitions: &Partitions,
+        after: Option<String>,
+    ) -> Result<i64, Problem> {
+        let mut count = 0;
+        for value in &partitions.values {
+            let mut start = None;
+            loop {
+                let began = Instant::now();
+                let query = self.query(partitions, value, after.as_deref()).select(Select::Count);
+                let got = query.set_exclusive_start_key(start).send().await;
+                self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
+                let got = got.map_err(|error| failed("Query", &error))?;
+                count += i64::from(got.count);
+                start = got.last_evaluated_key;
+                if start.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(count)
     }
 
     async fn read_on(
@@ -107,19 +153,40 @@ impl Store {
         limit: usize,
     ) -> Result<(), Problem> {
         let began = Instant::now();
-        let mut query = self
+        let query = self.query(partitions, &run.value, run.after.as_deref());
+        let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let got = query.send().await;
+        self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
+        let got = got.map_err(|error| failed("Query", &error))?;
+        run.ended = got.last_evaluated_key.is_none();
+        for item in got.items.into_iter().flatten() {
+            let key = item.get(partitions.sort).and_then(|key| key.as_s().ok()).cloned();
+            let key = key.ok_or_else(|| super::bug("an index row without its sort key"))?;
+            run.after = Some(key.clone());
+            run.read.push_back((key, item));
+        }
+        Ok(())
+    }
+
+    /// One partition behind a sort key, as far as the list goes.
+    fn query(
+        &self,
+        partitions: &Partitions,
+        value: &str,
+        after: Option<&str>,
+    ) -> QueryFluentBuilder {
+        let query = self
             .client
             .query()
             .table_name(self.tables.name(partitions.table))
             .set_index_name(partitions.index.map(str::to_owned))
             .consistent_read(partitions.index.is_none())
             .expression_attribute_names("#partition", partitions.attribute)
-            .expression_attribute_values(":partition", AttributeValue::S(run.value.clone()))
+            .expression_attribute_values(":partition", AttributeValue::S(value.to_owned()))
             .scan_index_forward(partitions.order == Order::Ascending)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let bound = |text: &str| AttributeValue::S(text.to_owned());
-        query = match (&run.after, &partitions.until) {
+        match (after, &partitions.until) {
             (None, None) => query.key_condition_expression("#partition = :partition"),
             (Some(after), None) => query
                 .key_condition_expression(match partitions.order {
@@ -136,21 +203,10 @@ impl Store {
                 // The least text behind `after`; and one before every key.
                 .expression_attribute_values(
                     ":from",
-                    bound(&after.as_ref().map_or(" ".to_owned(), |after| format!("{after}\0"))),
+                    bound(&after.map_or(" ".to_owned(), |after| format!("{after}\0"))),
                 )
                 .expression_attribute_values(":until", bound(until)),
-        };
-        let got = query.send().await;
-        self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
-        let got = got.map_err(|error| failed("Query", &error))?;
-        run.ended = got.last_evaluated_key.is_none();
-        for item in got.items.into_iter().flatten() {
-            let key = item.get(partitions.sort).and_then(|key| key.as_s().ok()).cloned();
-            let key = key.ok_or_else(|| super::bug("an index row without its sort key"))?;
-            run.after = Some(key.clone());
-            run.read.push_back((key, item));
         }
-        Ok(())
     }
 }
 

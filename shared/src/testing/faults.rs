@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Throttle,
-    /// `TransactionConflict`, for transactions; another call is throttled.
+    /// A transaction holds the item; a read, which none disturbs, is throttled.
     Conflict,
     ServerError,
     Delay(Duration),
@@ -150,6 +150,9 @@ impl FaultProxy {
             }
             Some(Fault::Conflict) if operation == "TransactWriteItems" => {
                 return Ok(conflict(&body));
+            }
+            Some(Fault::Conflict) if operation == "PutItem" || operation == "UpdateItem" => {
+                return Ok(failure(400, &json!({"__type": "TransactionConflictException"})));
             }
             Some(Fault::Throttle | Fault::Conflict) => {
                 return Ok(failure(
