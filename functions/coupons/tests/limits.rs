@@ -1,5 +1,5 @@
 //! Limits under concurrency and faults: exact, whatever happens.
-#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 

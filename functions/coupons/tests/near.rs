@@ -1,5 +1,5 @@
 //! Coupons near by, against a plain haversine over all of them.
-#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
 
