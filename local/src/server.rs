@@ -82,6 +82,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     };
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
     log::start(app.settings().log_level);
+    app.announce();
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;
     }

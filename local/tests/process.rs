@@ -80,6 +80,8 @@ impl Drop for Local {
 }
 
 fn command(arguments: &[&str]) -> Command {
+    // reqwest asks for one, though nothing here is TLS.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command.args(["--port", "0", "--dynamodb-port", "0"]).args(arguments).env_remove("ADMIN_TOKEN");
     command

@@ -1,14 +1,18 @@
 //! What a function is made of, and what one process holds for all its requests.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
+use crate::auth::{Issuer, KnownUsers, install_crypto};
 use crate::config::{BadSetting, Settings};
 use crate::http::{Context, Routes};
 use crate::list::CursorSeal;
 use crate::problem::Problem;
+use crate::rate_limit::Limiter;
+use crate::secrets;
 use crate::store::{Store, Table, Tables};
 
 /// One Lambda function: the tables that it may touch and the routes that it answers.
@@ -26,6 +30,9 @@ pub struct App {
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Store,
     pub(crate) cursors: Arc<CursorSeal>,
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) users: Arc<KnownUsers>,
+    pub(crate) issuer: Option<Arc<Issuer>>,
 }
 
 impl App {
@@ -34,9 +41,25 @@ impl App {
         tables: &[Table],
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
-        let settings = Settings::from_variables(&get)?;
-        let tables = Tables::from_variables(tables, &get)?;
+        let secrets = match get("SECRETS_PATH").filter(|path| !path.is_empty()) {
+            Some(path) => secrets::read(&path, get("AWS_ENDPOINT_URL_SSM").as_deref()).await?,
+            None => HashMap::new(),
+        };
+        let get = |name| secrets.get(name).cloned().or_else(|| get(name));
+        let settings = Settings::from_variables(get)?;
+        let tables = Tables::from_variables(tables, get)?;
+        install_crypto();
+        let issuer = match settings.issuer.clone() {
+            Some(issuer) => Some(Arc::new(Issuer::new(issuer).ok_or(BadSetting {
+                name: "OIDC_ISSUER",
+                why: "this machine has no certificates to check it by",
+            })?)),
+            None => None,
+        };
         Ok(Self {
+            limiter: Arc::default(),
+            users: Arc::default(),
+            issuer,
             store: Store::connect(
                 settings.dynamodb_url.as_deref(),
                 tables,
@@ -52,6 +75,13 @@ impl App {
     #[cfg(feature = "embedded")]
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.store.client()
+    }
+
+    /// Says what should be known of this start.
+    pub fn announce(&self) {
+        if self.issuer.is_none() && !self.settings.services.is_empty() {
+            crate::log::services_are_trusted(self.settings.services.len());
+        }
     }
 
     pub fn settings(&self) -> &Settings {

@@ -77,7 +77,7 @@ impl Entry {
             timestamp_epoch_ms: Timestamp::now().ms(),
             username: caller.username().to_owned(),
             user_id: caller.user_id(),
-            service: None,
+            service: caller.service().map(str::to_owned),
             location_id: caller.location_id(),
             item_type: Cow::Borrowed(subject.item_type),
             item_id: subject.item_id,

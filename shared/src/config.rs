@@ -1,10 +1,15 @@
 //! Settings: read once at the start from environment variables; a bad one ends the process with a
 //! line that names it.
 
+use std::collections::BTreeMap;
+
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use tracing::Level;
+
+use crate::auth::IssuerSettings;
+use crate::services::Service;
 
 /// A setting that can't be used. The line names the variable and never its value.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -24,6 +29,10 @@ pub struct Settings {
     /// Another DynamoDB than the region's own.
     pub dynamodb_url: Option<String>,
     pub log_level: Level,
+    /// Requests that a caller may make in a minute, where it has no limit of its own.
+    pub rate_limit_per_minute: u32,
+    pub services: BTreeMap<String, Service>,
+    pub issuer: Option<IssuerSettings>,
 }
 
 impl Settings {
@@ -49,6 +58,21 @@ impl Settings {
                 }
                 url => url,
             },
+            rate_limit_per_minute: match get("RATE_LIMIT_PER_MINUTE").map(|limit| limit.parse()) {
+                None => 600,
+                Some(Ok(limit @ 1..)) => limit,
+                Some(_) => {
+                    return Err(BadSetting { name: "RATE_LIMIT_PER_MINUTE", why: "a whole number from 1 up" });
+                }
+            },
+            services: match get("SERVICE_KEYS") {
+                None => BTreeMap::new(),
+                Some(json) => Service::parse_all(&json).ok_or(BadSetting {
+                    name: "SERVICE_KEYS",
+                    why: "JSON: each service's name, and a key of at least 32 bytes or its keys and limits",
+                })?,
+            },
+            issuer: issuer(&get)?,
             log_level: match get("LOG_LEVEL") {
                 Some(level) => log_level(&level),
                 None => Some(Level::INFO),
@@ -59,6 +83,21 @@ impl Settings {
             })?,
         })
     }
+}
+
+fn issuer(
+    get: &impl Fn(&'static str) -> Option<String>,
+) -> Result<Option<IssuerSettings>, BadSetting> {
+    const SECURE: &str = "https://HOST, or http:// on a loopback address";
+    let url = |name| match get(name) {
+        Some(url) if !is_secure(&url) => Err(BadSetting { name, why: SECURE }),
+        url => Ok(url),
+    };
+    let (issuer, jwks_url) = (url("OIDC_ISSUER")?, url("OIDC_JWKS_URL")?);
+    let Some(issuer) = issuer else { return Ok(None) };
+    let why = "needed where OIDC_ISSUER is set";
+    let audience = get("OIDC_AUDIENCE").ok_or(BadSetting { name: "OIDC_AUDIENCE", why })?;
+    Ok(Some(IssuerSettings { issuer, audience, jwks_url }))
 }
 
 /// One secret in several versions: the first makes, all verify.
@@ -93,6 +132,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
     digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
     digest
+}
+
+/// Whether what is read from a URL can't be changed on the way.
+pub fn is_secure(url: &str) -> bool {
+    is_endpoint(url) && (url.starts_with("https:") || is_loopback(url))
 }
 
 /// Whether a URL says where an HTTP service is.
@@ -165,6 +209,17 @@ mod tests {
             ("CORS_ORIGINS", "https://example.com/path"),
             ("LOG_LEVEL", "loud"),
             ("LOG_LEVEL", "3"),
+            ("RATE_LIMIT_PER_MINUTE", "0"),
+            ("RATE_LIMIT_PER_MINUTE", "many"),
+            ("SERVICE_KEYS", "prepay"),
+            ("SERVICE_KEYS", r#"{"prepay": "short-key"}"#),
+            ("SERVICE_KEYS", r#"{"prepay": {"keys": []}}"#),
+            (
+                "SERVICE_KEYS",
+                r#"{"prepay": {"keys": ["0123456789abcdef0123456789abcdef"], "scopes": ["root"]}}"#,
+            ),
+            ("OIDC_ISSUER", "http://issuer.example"),
+            ("OIDC_JWKS_URL", "ftp://issuer.example"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "nowhere"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "ftp://127.0.0.1"),
         ] {

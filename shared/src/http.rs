@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::request::Parts;
@@ -23,6 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::auth::admit;
 use crate::fields::Params;
 use crate::log;
 use crate::problem::Problem;
@@ -85,6 +86,7 @@ impl Routes {
         self.router
             .fallback(async || Problem::NOT_FOUND)
             .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
+            .layer(from_fn_with_state(app.clone(), admit))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(envelope))
             .with_state(app)

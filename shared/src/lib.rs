@@ -4,6 +4,7 @@ pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod auth;
+mod aws;
 pub mod body;
 pub mod config;
 pub mod fields;
@@ -13,7 +14,10 @@ pub mod list;
 pub mod log;
 pub mod precondition;
 pub mod problem;
+pub mod rate_limit;
+pub mod secrets;
 pub mod serve;
+pub mod services;
 pub mod store;
 pub mod values;
 

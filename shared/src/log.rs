@@ -75,6 +75,23 @@ pub fn storage_failed(operation: &'static str, code: &str) {
     tracing::error!(target: TARGET, operation, code, "storage failed");
 }
 
+/// The identity provider's keys could not be fetched.
+pub fn issuer_is_away() {
+    tracing::warn!(target: TARGET, "the OIDC issuer's keys could not be fetched");
+}
+
+/// Without an identity provider, services vouch for their users alone.
+pub fn services_are_trusted(services: usize) {
+    tracing::warn!(target: TARGET, services, "no OIDC_ISSUER is set: services are trusted to have checked their users");
+}
+
+/// A service token that was accepted. Its id is printed where it has the form of one.
+pub fn service_token(request_id: &str, service: &str, jti: &str) {
+    let plain =
+        jti.len() <= 128 && jti.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    tracing::info!(target: TARGET, request_id, service, jti = if plain { jti } else { "" }, "service token");
+}
+
 /// Something that can't be, and is answered with 500.
 pub fn bug(what: &'static str) {
     tracing::error!(target: TARGET, what, "internal error");

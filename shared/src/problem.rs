@@ -87,6 +87,11 @@ impl Problem {
         Self { status, code, detail, retry_after_s: None, errors: None }
     }
 
+    pub const fn rate_limited(retry_after_s: u32) -> Self {
+        Self::new(429, "rate_limited", "These were too many requests for this minute.")
+            .retry_after(retry_after_s)
+    }
+
     const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self

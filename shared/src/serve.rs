@@ -16,6 +16,7 @@ pub async fn run(function: Function) -> ExitCode {
         Err(bad) => return failed(&bad.to_string()),
     };
     log::start(app.settings().log_level);
+    app.announce();
     let router = (function.routes)().dressed(app);
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         return match lambda_http::run(router).await {

@@ -19,6 +19,6 @@ use shared::store::Table;
 
 pub const FUNCTION: Function = Function {
     name: "coupons",
-    tables: &[Table::Coupons, Table::Users, Table::Audit, Table::Idempotency],
+    tables: &[Table::Coupons, Table::Users, Table::Audit, Table::Idempotency, Table::Limits],
     routes: routes::routes,
 };

@@ -22,6 +22,8 @@ fn cost(reply: &Reply) -> String {
 async fn measured(count: usize, stored_redemptions: usize) -> Vec<String> {
     let (app, ada) = stored(count).await;
     let till = app.user("till", &[Scope::CouponsRedeem]).await;
+    // Known to the process from here on.
+    till.get("/coupons").await;
     let created = ada.post("/coupons", &with("couponcode", json!("ONE"))).await;
     let path = created.header("location").to_owned();
     let anon = app.anon();

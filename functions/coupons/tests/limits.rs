@@ -154,7 +154,7 @@ async fn expired_slots_are_taken_over_once_each_by_many_at_once() {
 async fn through_each_fault_a_keyed_redemption_happens_once() {
     let faults =
         [Fault::Throttle, Fault::Conflict, Fault::ServerError, Fault::CutBefore, Fault::CutAfter];
-    for operation in ["TransactWriteItems", "GetItem", "Query", "BatchGetItem"] {
+    for operation in ["TransactWriteItems", "GetItem", "Query"] {
         for fault in faults {
             let (app, ada, path) = with_coupon(&json!({"max_redemptions": 3})).await;
             app.faults.next(operation, fault);

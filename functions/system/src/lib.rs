@@ -10,7 +10,8 @@ use shared::http::{NoParams, Routes};
 use shared::problem::Problem;
 use shared::store::{Store, Table};
 
-pub const FUNCTION: Function = Function { name: "system", tables: &[Table::Users], routes };
+pub const FUNCTION: Function =
+    Function { name: "system", tables: &[Table::Users, Table::Limits], routes };
 
 fn routes() -> Routes {
     Routes::default()

@@ -1,5 +1,7 @@
-//! Users and their keys.
+//! Users, their keys, and the locations where they work.
 
+mod location;
+mod locations;
 mod routes;
 mod table;
 mod user;
@@ -9,6 +11,6 @@ use shared::store::Table;
 
 pub const FUNCTION: Function = Function {
     name: "users",
-    tables: &[Table::Users, Table::Audit, Table::Idempotency],
+    tables: &[Table::Users, Table::Audit, Table::Idempotency, Table::Limits],
     routes: routes::routes,
 };

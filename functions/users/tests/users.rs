@@ -200,6 +200,245 @@ async fn a_disabled_user_is_nobody() {
     let id = created["id"].as_str().unwrap_or_default();
     let ada = app.with_key(created["token"].as_str().unwrap_or_default());
     assert_eq!(ada.get("/users/me").await.status, 200);
-    app.set(Table::Users, &format!("user#{id}"), "user", "disabled", true).await;
-    assert_eq!(ada.get("/users/me").await.problem(), "401 unauthenticated");
+    let path = format!("/users/{id}");
+    assert_eq!(app.admin().patch(&path, &json!({"disabled": true})).await.json()["disabled"], true);
+    assert_eq!(ada.get("/users/me").await.status, 200, "known for up to a minute");
+    let token = created["token"].as_str().unwrap_or_default();
+    let elsewhere = app.another_instance().await;
+    assert_eq!(elsewhere.with_key(token).get("/users/me").await.problem(), "401 unauthenticated");
+}
+
+/// Registers a user at these locations.
+async fn registered(app: &TestApp, name: &str, locations: &[&str], scopes: &[&str]) -> Value {
+    let user = json!({"username": name, "location_ids": locations, "scopes": scopes});
+    let created = app.admin().post("/users", &user).await;
+    assert_eq!(created.status, 201, "{}", created.json());
+    created.json()
+}
+
+async fn location(app: &TestApp, name: &str) -> String {
+    let created = app.admin().post("/locations", &json!({"name": name})).await;
+    assert_eq!(created.status, 201, "{}", created.json());
+    assert_eq!(app.admin().get(created.header("location")).await.json(), created.json());
+    created.json()["id"].as_str().unwrap_or_default().to_owned()
+}
+
+fn names(reply: &shared::testing::Reply) -> Vec<String> {
+    let items = reply.json()["items"].as_array().cloned().unwrap_or_default();
+    let name = |item: &Value| {
+        item.get("username").or(item.get("name")).and_then(Value::as_str).unwrap_or("?").to_owned()
+    };
+    items.iter().map(name).collect()
+}
+
+#[tokio::test]
+async fn a_patch_changes_what_it_names_and_takes_effect() {
+    let app = app().await;
+    let north = location(&app, "North").await;
+    let ada = registered(&app, "ada", &[], &["coupons:write"]).await;
+    let path = format!("/users/{}", ada["id"].as_str().unwrap_or_default());
+    let change = json!({
+        "scopes": ["audit:read"], "location_ids": [north], "oidc_subject": "sub-1",
+        "rate_limit_per_minute": 50, "username": "ignored",
+    });
+    let changed = app.admin().header("if-match", "\"1\"").patch(&path, &change).await;
+    assert_eq!(
+        (changed.status.as_u16(), changed.header("etag")),
+        (200, "\"2\""),
+        "{}",
+        changed.json()
+    );
+    for (name, value) in
+        change.as_object().into_iter().flatten().filter(|(name, _)| *name != "username")
+    {
+        assert_eq!(&changed.json()[name], value, "{name}");
+    }
+    let me = app.with_key(ada["token"].as_str().unwrap_or_default()).get("/users/me").await.json();
+    assert_eq!((&me["scopes"], &me["location_id"]), (&json!(["audit:read"]), &json!(north)));
+    let none = app
+        .admin()
+        .patch(
+            &path,
+            &json!({"oidc_subject": null, "rate_limit_per_minute": null, "location_ids": null}),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&none["oidc_subject"], &none["rate_limit_per_minute"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(none["location_ids"], json!([DEFAULT_LOCATION]));
+    // The subject is free again.
+    assert_eq!(
+        app.admin()
+            .post("/users", &json!({"username": "bob", "oidc_subject": "sub-1"}))
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        app.admin().patch(&path, &json!({"oidc_subject": "sub-1"})).await.problem(),
+        "409 oidc_subject_taken"
+    );
+    assert_eq!(
+        app.admin().header("if-match", "\"1\"").patch(&path, &json!({})).await.problem(),
+        "412 version_mismatch"
+    );
+    for (change, wrong) in [
+        (json!({"scopes": ["root"]}), "/scopes/0 invalid_value"),
+        (json!({"disabled": "yes"}), "/disabled wrong_type"),
+        (json!({"rate_limit_per_minute": 0}), "/rate_limit_per_minute out_of_range"),
+        (
+            json!({"location_ids": ["019b0000-0000-7000-8000-000000000001"]}),
+            "/location_ids/0 invalid_value",
+        ),
+        (json!({"name": 1}), " unknown_field"),
+    ] {
+        assert_eq!(app.admin().patch(&path, &change).await.wrong(), [wrong]);
+    }
+    let lines = app.audit("users").await;
+    assert!(
+        lines.contains(
+            &"admin update users [scopes location_ids oidc_subject rate_limit_per_minute]"
+                .to_owned()
+        ),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_users_of_a_location_are_listed_to_those_who_share_it() {
+    let app = app().await;
+    let (north, south) = (location(&app, "North").await, location(&app, "South").await);
+    for (name, locations) in
+        [("ann", vec![&*north]), ("ben", vec![&north, &south]), ("cy", vec![&south])]
+    {
+        registered(&app, name, &locations, &[]).await;
+    }
+    let reader = registered(&app, "reader", &[&north], &["users:read"]).await;
+    let reader = app.with_key(reader["token"].as_str().unwrap_or_default());
+    let at = |location: &str| format!("/users?location_id={location}");
+    assert_eq!(names(&reader.get(&at(&north)).await), ["reader", "ben", "ann"]);
+    assert_eq!(reader.get(&at(&south)).await.problem(), "403 forbidden");
+    assert_eq!(names(&app.admin().get(&at(&south)).await), ["cy", "ben"]);
+    assert_eq!(names(&app.admin().get("/users?username=BEN").await), ["ben"]);
+    assert_eq!(names(&app.admin().get("/users?username=nobody").await), Vec::<String>::new());
+    assert_eq!(reader.get("/users?username=ben").await.wrong(), ["location_id required"]);
+    assert_eq!(app.admin().get("/users").await.wrong(), ["location_id required"]);
+    // Who left is listed no more.
+    let ben = app.admin().get("/users?username=ben").await.json()["items"][0].clone();
+    let path = format!("/users/{}", ben["id"].as_str().unwrap_or_default());
+    assert_eq!(reader.get(&path).await.json(), ben);
+    app.admin().patch(&path, &json!({"location_ids": [south]})).await;
+    assert_eq!(names(&reader.get(&at(&north)).await), ["reader", "ann"]);
+    assert_eq!(reader.get(&path).await.problem(), "404 not_found");
+    let page = app.admin().get(&format!("{}&limit=1", at(&south))).await;
+    assert_eq!(
+        (names(&page), page.json()["next_cursor"].is_string()),
+        (vec!["cy".to_owned()], true)
+    );
+    let ada = app.user("ada", &[]).await;
+    assert_eq!(ada.get(&at(DEFAULT_LOCATION)).await.problem(), "403 forbidden");
+    assert!(
+        app.audit("users").await.iter().filter(|line| *line == "reader read users []").count() == 6
+    );
+}
+
+#[tokio::test]
+async fn a_user_may_have_a_hundred_locations() {
+    let app = app().await;
+    let mut ids = Vec::new();
+    for number in 0..100 {
+        ids.push(location(&app, &format!("{number}")).await);
+    }
+    let many: Vec<_> = ids.iter().map(String::as_str).collect();
+    let user = registered(&app, "everywhere", &many, &["users:read"]).await;
+    assert_eq!(user["location_ids"].as_array().map(Vec::len), Some(100));
+    for id in [&ids[0], &ids[99]] {
+        assert_eq!(
+            names(&app.admin().get(&format!("/users?location_id={id}")).await),
+            ["everywhere"]
+        );
+    }
+    let caller = app.with_key(user["token"].as_str().unwrap_or_default());
+    let page = caller.get("/locations?limit=60").await;
+    let rest = caller
+        .get(page.header("link").trim_start_matches('<').split('>').next().unwrap_or_default())
+        .await;
+    assert_eq!((names(&page).len(), names(&rest).len()), (60, 40));
+    assert_eq!(names(&page)[0], "99");
+}
+
+#[tokio::test]
+async fn locations_are_seen_by_those_who_may_use_them() {
+    let app = app().await;
+    let (north, south) = (location(&app, "North").await, location(&app, "South").await);
+    assert_eq!(names(&app.admin().get("/locations").await), ["South", "North", "default"]);
+    let first = app.admin().get("/locations?limit=2").await;
+    let next = format!(
+        "/locations?limit=2&cursor={}",
+        first.json()["next_cursor"].as_str().unwrap_or_default()
+    );
+    assert_eq!(
+        (names(&first), names(&app.admin().get(&next).await)),
+        (vec!["South".into(), "North".into()], vec!["default".into()])
+    );
+    let ann = registered(&app, "ann", &[&north], &[]).await;
+    let ann = app.with_key(ann["token"].as_str().unwrap_or_default());
+    assert_eq!(names(&ann.get("/locations").await), ["North"]);
+    assert_eq!(ann.get(&format!("/locations/{north}")).await.json()["name"], "North");
+    assert_eq!(ann.get(&format!("/locations/{south}")).await.problem(), "404 not_found");
+    let default = app.admin().get(&format!("/locations/{DEFAULT_LOCATION}")).await.json();
+    assert_eq!(default, json!({"id": DEFAULT_LOCATION, "name": "default"}));
+    assert_eq!(ann.post("/locations", &json!({"name": "x"})).await.problem(), "403 forbidden");
+    assert_eq!(app.admin().post("/locations", &json!({})).await.wrong(), ["/name required"]);
+    assert_eq!(app.anon().get("/locations").await.problem(), "401 unauthenticated");
+    assert_eq!(
+        app.audit("locations").await.iter().filter(|line| *line == "ann read locations []").count(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn keys_rotate_with_overlap() {
+    let app = app().await;
+    let ada = registered(&app, "ada", &[], &[]).await;
+    let keys = format!("/users/{}/keys", ada["id"].as_str().unwrap_or_default());
+    let created = app.admin().key("k").post(&keys, &json!({})).await;
+    assert_eq!(created.status, 201, "{}", created.json());
+    let key = created.json();
+    assert_eq!(app.admin().key("k").post(&keys, &json!({})).await.json()["token"], Value::Null);
+    let (old, new) =
+        (ada["token"].as_str().unwrap_or_default(), key["token"].as_str().unwrap_or_default());
+    for token in [old, new] {
+        assert_eq!(app.with_key(token).get("/users/me").await.json()["username"], "ada");
+    }
+    let read = app.admin().get(created.header("location")).await;
+    assert_eq!(
+        read.json(),
+        json!({"id": key["id"], "user_id": ada["id"], "created_at": key["created_at"]})
+    );
+    let listed = app.admin().get(&keys).await.json();
+    let ids: Vec<_> =
+        listed["items"].as_array().into_iter().flatten().map(|key| key["id"].clone()).collect();
+    assert_eq!(ids, [key["id"].clone(), ada["key_id"].clone()]);
+    let old_path = format!("{keys}/{}", ada["key_id"].as_str().unwrap_or_default());
+    assert_eq!(app.admin().delete(&old_path).await.status, 204);
+    assert_eq!(app.admin().delete(&old_path).await.problem(), "404 not_found");
+    let elsewhere = app.another_instance().await;
+    assert_eq!(elsewhere.with_key(old).get("/users/me").await.problem(), "401 unauthenticated");
+    assert_eq!(elsewhere.with_key(new).get("/users/me").await.status, 200);
+    let bob = registered(&app, "bob", &[], &[]).await;
+    let others = format!(
+        "/users/{}/keys/{}",
+        bob["id"].as_str().unwrap_or_default(),
+        key["id"].as_str().unwrap_or_default()
+    );
+    assert_eq!(app.admin().get(&others).await.problem(), "404 not_found");
+    let me = app.with_key(new);
+    assert_eq!(me.post(&keys, &json!({})).await.problem(), "403 forbidden");
+    assert_eq!(
+        app.audit("keys").await.iter().filter(|line| *line == "admin delete keys []").count(),
+        1
+    );
 }

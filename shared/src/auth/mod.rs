@@ -1,9 +1,15 @@
 //! From a credential to a `Caller`. Nothing else makes one, and a handler's signature says which
 //! kind it wants.
 
+mod admit;
+mod credential;
+mod crypto;
+mod issuer;
 mod key;
 mod scope;
+mod token;
 mod user;
+mod users;
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -12,21 +18,19 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, header};
 use uuid::Uuid;
 
-use self::key::ApiKey;
+pub(crate) use self::admit::admit;
+pub(crate) use self::crypto::install as install_crypto;
+pub(crate) use self::issuer::Issuer;
+pub use self::issuer::IssuerSettings;
 pub use self::key::StoredKey;
 pub use self::scope::{Permission, Scope, Scopes, permissions};
-pub use self::user::{DEFAULT_LOCATION, User};
+pub use self::user::{Claim, DEFAULT_LOCATION, User};
+pub(crate) use self::users::KnownUsers;
 use crate::app::App;
 use crate::http::Context;
 use crate::problem::Problem;
-
-const API_KEY: &str = "x-api-key";
-const USER_TOKEN: &str = "x-user-token";
-const ADMIN_TOKEN: &str = "x-admin-token";
-const LOCATION_ID: &str = "x-location-id";
 
 /// Who sent a request, as the audit and every permission see it.
 #[derive(Clone)]
@@ -38,46 +42,53 @@ pub struct Caller {
 #[derive(Clone)]
 enum Who {
     Administrator,
-    User { user: Arc<User>, location_id: Uuid },
+    User(Arc<Acting>),
+}
+
+/// A user in one request: what it may do there, and for which location.
+struct Acting {
+    user: Arc<User>,
+    /// The service that acts for it.
+    service: Option<String>,
+    scopes: Scopes,
+    location_id: Uuid,
+    location_ids: Vec<Uuid>,
 }
 
 impl Caller {
-    /// None for the administrator.
-    pub fn user_id(&self) -> Option<Uuid> {
+    fn acting(&self) -> Option<&Acting> {
         match &self.who {
             Who::Administrator => None,
-            Who::User { user, .. } => Some(user.id),
+            Who::User(acting) => Some(acting),
         }
+    }
+
+    /// None for the administrator.
+    pub fn user_id(&self) -> Option<Uuid> {
+        self.acting().map(|acting| acting.user.id)
     }
 
     /// The user's name; `admin`, which no user can take, for the administrator.
     pub fn username(&self) -> &str {
-        match &self.who {
-            Who::Administrator => "admin",
-            Who::User { user, .. } => &user.username,
-        }
+        self.acting().map_or("admin", |acting| &acting.user.username)
+    }
+
+    pub fn service(&self) -> Option<&str> {
+        self.acting()?.service.as_deref()
     }
 
     /// The location that the request acts for.
     pub fn location_id(&self) -> Option<Uuid> {
-        match &self.who {
-            Who::Administrator => None,
-            Who::User { location_id, .. } => Some(*location_id),
-        }
+        self.acting().map(|acting| acting.location_id)
     }
 
+    /// The locations that it may act for.
     pub fn location_ids(&self) -> &[Uuid] {
-        match &self.who {
-            Who::Administrator => &[],
-            Who::User { user, .. } => &user.location_ids,
-        }
+        self.acting().map_or(&[], |acting| &acting.location_ids)
     }
 
     pub fn scopes(&self) -> Scopes {
-        match &self.who {
-            Who::Administrator => Scopes::default(),
-            Who::User { user, .. } => user.scopes,
-        }
+        self.acting().map(|acting| acting.scopes).unwrap_or_default()
     }
 
     pub fn is_administrator(&self) -> bool {
@@ -92,9 +103,14 @@ impl Caller {
         self.context.source_ip
     }
 
-    /// A name that no other caller has, for what is bound to one: cursors, idempotency keys.
+    /// A name that no other caller has, for what is bound to one: cursors, idempotency keys, limits.
     pub fn identity(&self) -> String {
         self.user_id().map_or_else(|| "admin".to_owned(), |id| id.to_string())
+    }
+
+    /// Requests a minute, where the user has a limit of its own.
+    fn rate_limit_per_minute(&self) -> Option<u32> {
+        self.acting()?.user.rate_limit_per_minute
     }
 }
 
@@ -109,6 +125,30 @@ pub struct Admin(pub Caller);
 
 /// A user's credential, of any scope.
 pub struct AnyUser(pub Caller);
+
+/// The administrator, or a caller with the scope of `P`.
+pub struct AdminOr<P>(Caller, PhantomData<P>);
+
+impl<P> Deref for AdminOr<P> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<P: Permission> FromRequestParts<App> for AdminOr<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Known(caller) = Known::from_request_parts(parts, app).await?;
+        if caller.is_administrator() {
+            return Ok(Self(caller, PhantomData));
+        }
+        let Allowed(caller, _) = Allowed::<P>::from_request_parts(parts, app).await?;
+        Ok(Self(caller, PhantomData))
+    }
+}
 
 /// A caller with the scope of `P`.
 pub struct Allowed<P>(Caller, PhantomData<P>);
@@ -128,11 +168,12 @@ impl Anyone {
     }
 }
 
+/// `admit` has looked at the credential before any handler is called.
 impl FromRequestParts<App> for Anyone {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Ok(Self(authenticate(parts, app).await?))
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(Self(parts.extensions.get::<Caller>().cloned()))
     }
 }
 
@@ -140,7 +181,8 @@ impl FromRequestParts<App> for Known {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Ok(Self(authenticate(parts, app).await?.ok_or(Problem::UNAUTHENTICATED)?))
+        let Anyone(caller) = Anyone::from_request_parts(parts, app).await?;
+        Ok(Self(caller.ok_or(Problem::UNAUTHENTICATED)?))
     }
 }
 
@@ -181,60 +223,4 @@ impl<P: Permission> FromRequestParts<App> for Allowed<P> {
             [] => Err(Problem::INTERNAL),
         }
     }
-}
-
-/// The one credential of a request, by the header that it came in.
-enum Credential {
-    ApiKey(Vec<u8>),
-    AdminToken(Vec<u8>),
-    Bearer,
-}
-
-impl Credential {
-    fn of(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
-        let given = |name: &'static str| headers.get_all(name).iter();
-        let bytes = |value: &http::HeaderValue| value.as_bytes().to_vec();
-        let keys = given(API_KEY).chain(given(USER_TOKEN)).map(|key| Self::ApiKey(bytes(key)));
-        let tokens = given(ADMIN_TOKEN).map(|token| Self::AdminToken(bytes(token)));
-        let bearers = given(header::AUTHORIZATION.as_str()).map(|_| Self::Bearer);
-        let mut credentials = keys.chain(tokens).chain(bearers);
-        match (credentials.next(), credentials.next()) {
-            (_, Some(_)) => Err(Problem::AMBIGUOUS_CREDENTIALS),
-            (first, None) => Ok(first),
-        }
-    }
-}
-
-async fn authenticate(parts: &mut Parts, app: &App) -> Result<Option<Caller>, Problem> {
-    let Some(credential) = Credential::of(&parts.headers)? else {
-        return Ok(None);
-    };
-    let context = Context::of(&parts.extensions);
-    let who = match credential {
-        Credential::AdminToken(token) if app.settings.admin_token.contains(&token) => {
-            Who::Administrator
-        }
-        Credential::AdminToken(_) | Credential::Bearer => return Err(Problem::UNAUTHENTICATED),
-        Credential::ApiKey(key) => {
-            let store = app.store.metered(Arc::clone(&context.meter));
-            let user = ApiKey::parse(&key).verify(&store).await?.ok_or(Problem::UNAUTHENTICATED)?;
-            let location_id = location(&parts.headers, &user)?;
-            Who::User { user: Arc::new(user), location_id }
-        }
-    };
-    let caller = Caller { who, context };
-    caller.context.name(caller.username());
-    Ok(Some(caller))
-}
-
-/// The location that the request names, else the user's first.
-fn location(headers: &HeaderMap, user: &User) -> Result<Uuid, Problem> {
-    const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours.");
-    let mut named = headers.get_all(LOCATION_ID).iter();
-    let (first, second) = (named.next(), named.next());
-    let id = match first {
-        None => user.location_ids.first().copied(),
-        Some(id) => id.to_str().ok().and_then(|id| Uuid::try_parse(id).ok()),
-    };
-    id.filter(|id| second.is_none() && user.location_ids.contains(id)).ok_or(NOT_YOURS)
 }

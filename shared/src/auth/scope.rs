@@ -105,6 +105,12 @@ impl Scopes {
         self.0 & (1 << scope as u16) != 0
     }
 
+    /// What both have.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
     }
@@ -150,6 +156,12 @@ pub mod permissions {
 
     impl Permission for CouponsWrite {
         const SCOPES: &'static [Scope] = &[Scope::CouponsWrite];
+    }
+
+    pub struct UsersRead;
+
+    impl Permission for UsersRead {
+        const SCOPES: &'static [Scope] = &[Scope::UsersRead];
     }
 
     pub struct CouponsRedeem;

@@ -25,8 +25,19 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+/// Whose a claimed name or subject is.
+#[derive(Serialize, Deserialize)]
+pub struct Claim {
+    pub user_id: Uuid,
+}
+
 impl User {
     pub fn item_key(id: Uuid) -> ItemKey {
         ItemKey::new(format!("user#{id}"), "user")
+    }
+
+    /// The claim of a subject of the identity provider, which one user alone can have.
+    pub fn subject_key(subject: &str) -> ItemKey {
+        ItemKey::new(format!("subject#{subject}"), "subject")
     }
 }

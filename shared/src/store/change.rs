@@ -116,6 +116,15 @@ impl Change {
         Ok(self)
     }
 
+    /// Deletes an item that must be there.
+    #[must_use]
+    pub fn take(mut self, table: Table, key: &ItemKey) -> Self {
+        let mut write = Write::unconditional(table, Action::Delete(key.attributes()));
+        write.condition = Some("attribute_exists(pk)");
+        self.writes.push(write);
+        self
+    }
+
     /// Deletes an item whatever it is; another write of the change has to guard it.
     #[must_use]
     pub fn remove(mut self, table: Table, key: &ItemKey) -> Self {

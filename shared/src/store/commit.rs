@@ -16,6 +16,8 @@ use super::{Patience, Store, Table, bug, failed, failed_with, written};
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::audit::{Access, Subject};
+use crate::auth::Caller;
 use crate::problem::Problem;
 
 /// What became of one transaction.
@@ -70,6 +72,15 @@ impl Store {
                 Outcome::DecideAnew => patience.pause().await?,
             }
         }
+    }
+
+    /// Enters that a caller reads these, before it does.
+    pub async fn enter_reads(&self, caller: &Caller, subjects: &[Subject]) -> Result<(), Problem> {
+        let enter =
+            |change: Change, subject: &Subject| change.also(caller, Access::Read, *subject, &[]);
+        let decide =
+            || async { Ok(subjects.iter().fold(Change::nothing(Answer::no_content()), enter)) };
+        self.commit(None, decide).await.map(drop)
     }
 
     /// Before a keyed request is refused, its record is read: a retry of what succeeded must not

@@ -4,6 +4,7 @@ mod change;
 mod commit;
 mod counters;
 mod idempotency;
+mod lease;
 mod meter;
 mod pages;
 
@@ -13,24 +14,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Credentials, Region};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub use self::change::{Change, Otherwise};
 pub use self::counters::{Counters, Counting};
 pub use self::idempotency::{Begun, Key as IdempotencyKey};
+pub use self::lease::Leased;
 pub use self::meter::{Cost, Meter};
 pub use self::pages::{Looked, Order, Page, Partitions};
-use crate::config::{BadSetting, Secrets, is_loopback};
+use crate::aws;
+use crate::config::{BadSetting, Secrets};
 use crate::log;
 use crate::problem::Problem;
 
@@ -44,10 +41,12 @@ pub enum Table {
     Users,
     Audit,
     Idempotency,
+    Limits,
 }
 
 impl Table {
-    pub const ALL: [Self; 4] = [Self::Coupons, Self::Users, Self::Audit, Self::Idempotency];
+    pub const ALL: [Self; 5] =
+        [Self::Coupons, Self::Users, Self::Audit, Self::Idempotency, Self::Limits];
 
     /// The environment variable that holds the table's name.
     pub fn variable(self) -> &'static str {
@@ -56,6 +55,7 @@ impl Table {
             Self::Users => "USERS_TABLE",
             Self::Audit => "AUDIT_TABLE",
             Self::Idempotency => "IDEMPOTENCY_TABLE",
+            Self::Limits => "LIMITS_TABLE",
         }
     }
 }
@@ -115,7 +115,7 @@ pub struct Store {
 impl Store {
     /// `endpoint`: another DynamoDB than the region's own.
     pub async fn connect(endpoint: Option<&str>, tables: Tables, audit_secret: Secrets) -> Self {
-        let client = client(endpoint).await;
+        let client = Client::new(&aws::config(endpoint).await);
         Self { client, tables: Arc::new(tables), audit_secret, meter: Arc::default() }
     }
 
@@ -242,32 +242,6 @@ impl Store {
         let nobody = ItemKey::new("ready".to_owned(), "ready");
         self.get::<IgnoredAny>(Table::Users, &nobody).await.is_ok()
     }
-}
-
-async fn client(endpoint: Option<&str>) -> Client {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    // Quick first retries, since a throttled partition or a cut connection is soon back; the
-    // whole of them well within the gateway's 30 s.
-    let retries = RetryConfig::standard()
-        .with_max_attempts(5)
-        .with_initial_backoff(Duration::from_millis(50))
-        .with_max_backoff(Duration::from_secs(2));
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(4))
-        .operation_timeout(Duration::from_secs(15))
-        .build();
-    let mut loader =
-        aws_config::from_env().http_client(http).retry_config(retries).timeout_config(timeouts);
-    if let Some(endpoint) = endpoint {
-        loader = loader.endpoint_url(endpoint);
-        if is_loopback(endpoint) {
-            // It asks for a signature and doesn't check it.
-            let nobodys = Credentials::new("local", "local", None, None, "local");
-            loader = loader.region(Region::new("local")).credentials_provider(nobodys);
-        }
-    }
-    Client::new(&loader.load().await)
 }
 
 /// Full-jitter backoff with an end.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::FaultProxy;
 use crate::app::{App, Function};
 use crate::audit::StoredEntry;
-use crate::auth::{DEFAULT_LOCATION, Scope, StoredKey, User};
+use crate::auth::{Claim, DEFAULT_LOCATION, Scope, StoredKey, User};
 use crate::embedded::{Embedded, Template, gateway};
 use crate::store::{Item, Table};
 use crate::values::Timestamp;
@@ -29,7 +29,9 @@ pub struct TestApp {
     app: App,
     pub faults: FaultProxy,
     dynamodb: aws_sdk_dynamodb::Client,
-    _embedded: Arc<Embedded>,
+    functions: Vec<Function>,
+    settings: HashMap<String, String>,
+    embedded: Arc<Embedded>,
 }
 
 /// Who sends a request.
@@ -60,29 +62,48 @@ impl TestApp {
 
     /// With settings of the test's own.
     pub async fn start_with(functions: &[Function], settings: &[(&str, &str)]) -> Self {
-        let embedded = Embedded::start(None, 0).expect("an embedded DynamoDB");
+        let embedded = Arc::new(Embedded::start(None, 0).expect("an embedded DynamoDB"));
         let faults = FaultProxy::start(embedded.url()).await.expect("a proxy");
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = settings.iter().map(owned).collect();
+        let app = Self::instance(functions.to_vec(), settings, embedded, faults).await;
         let template = Template::of_the_project().expect("a template");
-        let variable = |name, dynamodb: String| match name {
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(dynamodb),
-            name if settings.iter().any(|(set, _)| *set == name) => {
-                settings.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
-            }
-            "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
-            "CURSOR_SECRET" | "AUDIT_SECRET" => {
+        template.create_tables(&app.dynamodb).await.expect("tables");
+        app
+    }
+
+    /// The same functions over the same tables in another process, as it were: with nothing known.
+    pub async fn another_instance(&self) -> Self {
+        let (functions, settings) = (self.functions.clone(), self.settings.clone());
+        Self::instance(functions, settings, Arc::clone(&self.embedded), self.faults.clone()).await
+    }
+
+    async fn instance(
+        functions: Vec<Function>,
+        settings: HashMap<String, String>,
+        embedded: Arc<Embedded>,
+        faults: FaultProxy,
+    ) -> Self {
+        let template = Template::of_the_project().expect("a template");
+        let variable = |name: &str, dynamodb: String| match (name, settings.get(name)) {
+            ("AWS_ENDPOINT_URL_DYNAMODB", _) => Some(dynamodb),
+            (_, Some(set)) => Some(set.clone()),
+            ("ADMIN_TOKEN", _) => Some(ADMIN_TOKEN.to_owned()),
+            // Only tests of limits want to meet one.
+            ("RATE_LIMIT_PER_MINUTE", _) => Some("1000000".to_owned()),
+            ("CURSOR_SECRET" | "AUDIT_SECRET", _) => {
                 Some("a-secret-of-thirty-two-characters".to_owned())
             }
-            name => template.variable(name),
+            (name, _) => template.variable(name),
         };
-        let app =
-            App::start(&Table::ALL, |name| variable(name, faults.url())).await.expect("settings");
-        let direct =
-            App::start(&Table::ALL, |name| variable(name, embedded.url())).await.expect("settings");
+        let through = App::start(&Table::ALL, |name| variable(name, faults.url())).await;
+        let direct = App::start(&Table::ALL, |name| variable(name, embedded.url())).await;
+        let (through, direct) = (through.expect("settings"), direct.expect("settings"));
         let dynamodb = direct.dynamodb().clone();
-        template.create_tables(&dynamodb).await.expect("tables");
-        let through = if settings.contains(&Self::WITHOUT_FAULTS) { &direct } else { &app };
-        let router = gateway(template, functions, through);
-        Self { router, app, faults, dynamodb, _embedded: Arc::new(embedded) }
+        let faultless = settings.contains_key(Self::WITHOUT_FAULTS.0);
+        let app = if faultless { direct } else { through };
+        let router = gateway(template, &functions, &app);
+        Self { router, app, faults, dynamodb, functions, settings, embedded }
     }
 
     /// The connection itself, past the proxy.
@@ -113,8 +134,13 @@ impl TestApp {
         self.with_key(&self.user_key(username, scopes).await)
     }
 
-    /// The key of a new user, who is put into the table as `POST /users` would.
+    /// The key of a new user.
     pub async fn user_key(&self, username: &str, scopes: &[Scope]) -> String {
+        self.user_key_and_id(username, scopes).await.0
+    }
+
+    /// The key and the id of a new user, who is put into the table as `POST /users` would.
+    pub async fn user_key_and_id(&self, username: &str, scopes: &[Scope]) -> (String, Uuid) {
         let now = Timestamp::now();
         let user = User {
             id: Uuid::now_v7(),
@@ -141,7 +167,14 @@ impl TestApp {
             serde_dynamo::to_item(&key).expect("an item"),
         )
         .await;
-        token.expose_secret().to_owned()
+        (token.expose_secret().to_owned(), user.id)
+    }
+
+    /// Claims a subject of the identity provider for a user.
+    pub async fn claim_subject(&self, subject: &str, user: Uuid) {
+        let claim = serde_dynamo::to_item(Claim { user_id: user }).expect("an item");
+        self.put(Table::Users, User::subject_key(subject).attributes(), claim).await;
+        self.set(Table::Users, &format!("user#{user}"), "user", "oidc_subject", subject).await;
     }
 
     /// Puts an item behind the API's back.

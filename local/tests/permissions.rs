@@ -1,0 +1,137 @@
+//! Who may call what: every route against every kind of credential and every scope. A route
+//! without a rule here fails.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
+
+use http::Method;
+use shared::app::Function;
+use shared::auth::Scope;
+use shared::testing::{Client, TestApp};
+
+const FUNCTIONS: [Function; 3] = [coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Rule {
+    Anyone,
+    /// Any valid credential.
+    Known,
+    User,
+    Admin,
+    AdminOr(Scope),
+    AnyOf(&'static [Scope]),
+}
+
+#[expect(clippy::match_same_arms, reason = "in the order of the routes")]
+fn rule(method: &Method, path: &str) -> Option<Rule> {
+    use Rule::{Admin, AdminOr, AnyOf, Anyone, Known, User};
+    const WRITE: Rule = AnyOf(&[Scope::CouponsWrite]);
+    const REDEEM: Rule = AnyOf(&[Scope::CouponsRedeem]);
+    Some(match (method.as_str(), path) {
+        ("GET", "/coupons" | "/coupons/{id}") | ("POST", "/coupons/{id}/evaluations") => Anyone,
+        ("POST", "/coupons" | "/coupons/import") | ("GET", "/coupons/export") => WRITE,
+        ("PUT" | "PATCH" | "DELETE", "/coupons/{id}") => WRITE,
+        ("POST", "/coupons/{id}/redemptions") => REDEEM,
+        (
+            "POST",
+            "/coupons/{id}/redemptions/{rid}/confirm" | "/coupons/{id}/redemptions/{rid}/cancel",
+        ) => REDEEM,
+        ("GET", "/coupons/{id}/redemptions" | "/coupons/{id}/stats") => WRITE,
+        ("GET", "/coupons/{id}/redemptions/{rid}") => {
+            AnyOf(&[Scope::CouponsWrite, Scope::CouponsRedeem])
+        }
+        ("POST", "/users" | "/users/{id}/keys" | "/locations") | ("PATCH", "/users/{id}") => Admin,
+        ("GET", "/users/{id}/keys" | "/users/{id}/keys/{key_id}")
+        | ("DELETE", "/users/{id}/keys/{key_id}") => Admin,
+        ("GET", "/users" | "/users/{id}") => AdminOr(Scope::UsersRead),
+        ("GET", "/users/me") => User,
+        ("GET", "/locations" | "/locations/{id}" | "/status") => Known,
+        ("GET", "/health" | "/health/ready" | "/health/ping") => Anyone,
+        _ => return None,
+    })
+}
+
+/// A caller, and what it has.
+struct Who {
+    name: String,
+    client: Client,
+    admin: bool,
+    scopes: Vec<Scope>,
+}
+
+async fn callers(app: &TestApp) -> Vec<Who> {
+    let mut callers = vec![Who {
+        name: "the administrator".into(),
+        client: app.admin(),
+        admin: true,
+        scopes: vec![],
+    }];
+    callers.push(Who {
+        name: "a user of no scope".into(),
+        client: app.user("none", &[]).await,
+        admin: false,
+        scopes: vec![],
+    });
+    for scope in Scope::ALL {
+        let key = app.user_key(scope.name().split(':').next().unwrap_or_default(), &[scope]).await;
+        for header in ["x-api-key", "x-user-token"] {
+            callers.push(Who {
+                name: format!("{} by {header}", scope.name()),
+                client: app.anon().header(header, &key),
+                admin: false,
+                scopes: vec![scope],
+            });
+        }
+    }
+    callers
+}
+
+async fn status(client: &Client, method: &Method, path: &str) -> u16 {
+    let id = "019b0000-0000-7000-8000-000000000001";
+    let path = path.replace("{id}", id).replace("{rid}", id).replace("{key_id}", id);
+    let (client, body) = match *method {
+        Method::GET | Method::DELETE => (client.clone(), None),
+        _ => (client.header("content-type", "application/json"), Some(b"{}".to_vec())),
+    };
+    client.send(method.clone(), &path, body).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
+    let app = TestApp::start(&FUNCTIONS).await;
+    let callers = callers(&app).await;
+    let nobodies = [
+        ("a wrong key", app.with_key("qk_wrong")),
+        ("a wrong admin token", app.anon().header("x-admin-token", "wrong-wrong-wrong")),
+        ("a wrong token", app.anon().header("authorization", "Bearer a.b.c")),
+    ];
+    for function in FUNCTIONS {
+        for (method, path) in (function.routes)().list() {
+            let rule = rule(method, path);
+            let rule = rule.unwrap_or_else(|| panic!("{method} {path} has no rule"));
+            for (name, nobody) in &nobodies {
+                assert_eq!(status(nobody, method, path).await, 401, "{name} at {method} {path}");
+            }
+            let anonymous = status(&app.anon(), method, path).await;
+            assert_eq!(
+                anonymous == 401,
+                rule != Rule::Anyone,
+                "anybody at {method} {path}: {anonymous}"
+            );
+            for Who { name, client, admin, scopes } in &callers {
+                let has = |wanted: &Scope| scopes.contains(wanted);
+                let allowed = match rule {
+                    Rule::Anyone | Rule::Known => true,
+                    Rule::User => !admin,
+                    Rule::Admin => *admin,
+                    Rule::AdminOr(scope) => *admin || has(&scope),
+                    Rule::AnyOf(any) => any.iter().any(has),
+                };
+                let status = status(client, method, path).await;
+                assert_eq!(
+                    status != 403 && status != 401,
+                    allowed,
+                    "{name} at {method} {path}: {status}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The door: who calls, and whether that caller may make one more request this minute.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use uuid::Uuid;
+
+use super::credential::Credential;
+use super::token::{ServiceToken, Subject, key_id, verify_user};
+use super::{Acting, Caller, User, Who};
+use crate::app::App;
+use crate::http::Context;
+use crate::log;
+use crate::problem::Problem;
+use crate::rate_limit::{Standing, source};
+use crate::store::Store;
+use crate::values::Timestamp;
+
+const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours.");
+
+/// Lets a request in with its `Caller`, or turns it away, and says where the caller stands.
+pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let context = Context::of(request.extensions());
+    let door = Door { app: &app, context: &context, now: Timestamp::now() };
+    let (standing, admitted) = door.admit(request.headers()).await;
+    let mut response = match admitted {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    standing.write(response.headers_mut());
+    response
+}
+
+struct Door<'a> {
+    app: &'a App,
+    context: &'a Arc<Context>,
+    now: Timestamp,
+}
+
+impl Door<'_> {
+    async fn admit(&self, headers: &HeaderMap) -> (Standing, Result<Option<Caller>, Problem>) {
+        let credential = match Credential::of(headers) {
+            Ok(Some(credential)) => credential,
+            Ok(None) => return self.anonymous(Ok(None)).await,
+            Err(problem) => return self.anonymous(Err(problem)).await,
+        };
+        // A key that was good lately is neither looked up nor a guess.
+        if let Credential::ApiKey(key) = &credential
+            && let Some(user) = self.app.users.known_by_key(key)
+        {
+            return self.known(self.acting(user, headers, None)).await;
+        }
+        // Every other credential is a guess until it has proved good: it costs its source a token,
+        // before any look-up.
+        let source = source(self.context.source_ip);
+        let standing = self.take(&source, self.app.settings.rate_limit_per_minute).await;
+        if !standing.allowed {
+            return (standing, Err(standing.problem()));
+        }
+        match self.authenticate(&credential, headers).await {
+            Ok(who) => {
+                self.app.limiter.give_back(&source, self.now).await;
+                self.known(Ok(who)).await
+            }
+            Err(problem) => (standing, Err(problem)),
+        }
+    }
+
+    async fn anonymous(
+        &self,
+        admitted: Result<Option<Caller>, Problem>,
+    ) -> (Standing, Result<Option<Caller>, Problem>) {
+        let standing = self
+            .take(&source(self.context.source_ip), self.app.settings.rate_limit_per_minute)
+            .await;
+        (standing, if standing.allowed { admitted } else { Err(standing.problem()) })
+    }
+
+    async fn known(
+        &self,
+        who: Result<Who, Problem>,
+    ) -> (Standing, Result<Option<Caller>, Problem>) {
+        let who = match who {
+            Ok(who) => who,
+            Err(problem) => return self.anonymous(Err(problem)).await,
+        };
+        let caller = Caller { who, context: Arc::clone(self.context) };
+        self.context.name(caller.username());
+        let limit =
+            caller.rate_limit_per_minute().unwrap_or(self.app.settings.rate_limit_per_minute);
+        let standing = self.take(&format!("caller#{}", caller.identity()), limit).await;
+        (standing, if standing.allowed { Ok(Some(caller)) } else { Err(standing.problem()) })
+    }
+
+    async fn take(&self, who: &str, limit: u32) -> Standing {
+        self.app.limiter.take(&self.app.store, who, limit, self.now).await
+    }
+
+    async fn authenticate(
+        &self,
+        credential: &Credential,
+        headers: &HeaderMap,
+    ) -> Result<Who, Problem> {
+        let store = self.app.store.metered(Arc::clone(&self.context.meter));
+        match credential {
+            Credential::AdminToken(token) if self.app.settings.admin_token.contains(token) => {
+                Ok(Who::Administrator)
+            }
+            Credential::AdminToken(_) => Err(Problem::UNAUTHENTICATED),
+            Credential::ApiKey(key) => {
+                let user = self.app.users.by_key(&store, key).await?;
+                self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None)
+            }
+            Credential::Bearer(token) => self.bearer(&store, token, headers).await,
+        }
+    }
+
+    async fn bearer(
+        &self,
+        store: &Store,
+        token: &str,
+        headers: &HeaderMap,
+    ) -> Result<Who, Problem> {
+        let key_id = key_id(token).ok_or(Problem::UNAUTHENTICATED)?;
+        let Some(service) = self.app.settings.services.get(&key_id) else {
+            let subject = self.identified(token, &key_id, None).await?;
+            let user = self.app.users.by_subject(store, &subject).await?;
+            return self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None);
+        };
+        let verified =
+            ServiceToken::verify(token, &key_id, service).ok_or(Problem::UNAUTHENTICATED)?;
+        // A service names users by our ids.
+        let by_id = Some(&verified.sub).filter(|sub| sub.user_id().is_some());
+        let user = self.app.users.by_subject(store, by_id.ok_or(Problem::UNAUTHENTICATED)?).await?;
+        let user = user
+            .filter(|user| Some(user.id) == verified.sub.user_id())
+            .ok_or(Problem::UNAUTHENTICATED)?;
+        if self.app.issuer.is_some() {
+            let id_token = verified.id_token.as_deref().ok_or(Problem::UNAUTHENTICATED)?;
+            let id_of_key = super::token::key_id(id_token).ok_or(Problem::UNAUTHENTICATED)?;
+            let subject =
+                self.identified(id_token, &id_of_key, service.client_id.as_deref()).await?;
+            let same = subject.user_id() == Some(user.id)
+                || user.oidc_subject.as_ref() == Some(&subject.0);
+            if !same {
+                return Err(Problem::UNAUTHENTICATED);
+            }
+        }
+        log::service_token(&self.context.request_id, &key_id, &verified.jti);
+        self.acting(user, headers, Some((&key_id, &verified)))
+    }
+
+    /// Whom a token of the identity provider names.
+    async fn identified(
+        &self,
+        token: &str,
+        key_id: &str,
+        audience: Option<&str>,
+    ) -> Result<Subject, Problem> {
+        let issuer = self.app.issuer.as_ref().ok_or(Problem::UNAUTHENTICATED)?;
+        let key = issuer.key(key_id).await?.ok_or(Problem::UNAUTHENTICATED)?;
+        let audience = audience.unwrap_or(&issuer.settings.audience);
+        verify_user(token, &key, &issuer.settings.issuer, audience).ok_or(Problem::UNAUTHENTICATED)
+    }
+
+    /// A user with what the token and its service narrow, at the location asked for.
+    fn acting(
+        &self,
+        user: Arc<User>,
+        headers: &HeaderMap,
+        service: Option<(&str, &ServiceToken)>,
+    ) -> Result<Who, Problem> {
+        let limits = service.and_then(|(name, _)| self.app.settings.services.get(name));
+        let mut scopes = user.scopes;
+        for narrower in
+            [service.and_then(|(_, token)| token.scopes), limits.and_then(|limits| limits.scopes)]
+        {
+            scopes = narrower.map_or(scopes, |narrower| scopes.and(narrower));
+        }
+        let mut location_ids = user.location_ids.clone();
+        if let Some(allowed) = limits.and_then(|limits| limits.location_ids.as_ref()) {
+            location_ids.retain(|id| allowed.contains(id));
+        }
+        let in_token = service.and_then(|(_, token)| token.location_id);
+        let location_id = location(headers, in_token, &location_ids)?;
+        let service = service.map(|(name, _)| name.to_owned());
+        Ok(Who::User(Arc::new(Acting { user, service, scopes, location_id, location_ids })))
+    }
+}
+
+/// The token's location, else the header's, else the first.
+fn location(
+    headers: &HeaderMap,
+    in_token: Option<Uuid>,
+    allowed: &[Uuid],
+) -> Result<Uuid, Problem> {
+    let mut named = headers.get_all("x-location-id").iter();
+    let in_header = match (named.next(), named.next()) {
+        (None, _) => None,
+        (Some(id), None) => {
+            Some(id.to_str().ok().and_then(|id| Uuid::try_parse(id).ok()).ok_or(NOT_YOURS)?)
+        }
+        (Some(_), Some(_)) => return Err(NOT_YOURS),
+    };
+    let contradicts = in_token.is_some() && in_header.is_some() && in_token != in_header;
+    let id = in_token.or(in_header).or(allowed.first().copied());
+    id.filter(|id| !contradicts && allowed.contains(id)).ok_or(NOT_YOURS)
+}

@@ -1,0 +1,127 @@
+//! Bearer tokens: a service's, signed with its pre-shared key, and a user's, signed by the identity
+//! provider. Which of the two a token is decides which algorithm it may have (RFC 8725, 3.1).
+
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Scopes;
+use super::scope::Scope;
+use crate::services::Service;
+
+/// What a service token must be for.
+const AUDIENCE: &str = "quartet";
+/// How far clocks may be apart, and how far ahead a service token may end. Seconds.
+const LEEWAY_S: u64 = 30;
+const LONGEST_S: u64 = 300;
+/// The gateway takes 10,240 bytes of headers.
+const LONGEST: usize = 10_240;
+
+/// Whom a token names: by an id of ours or of the identity provider's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject(pub String);
+
+impl Subject {
+    pub fn user_id(&self) -> Option<Uuid> {
+        Uuid::try_parse(&self.0).ok()
+    }
+}
+
+/// A service token that verified.
+pub struct ServiceToken {
+    pub sub: Subject,
+    pub location_id: Option<Uuid>,
+    /// None where it narrows nothing.
+    pub scopes: Option<Scopes>,
+    pub id_token: Option<String>,
+    pub jti: String,
+}
+
+#[derive(Deserialize)]
+struct ServiceClaims {
+    iss: String,
+    sub: String,
+    jti: String,
+    exp: u64,
+    location_id: Option<String>,
+    scope: Option<String>,
+    id_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UserClaims {
+    sub: String,
+}
+
+/// The key id of a token that could be one.
+pub fn key_id(token: &str) -> Option<String> {
+    let parts = token.split('.').count() == 3 && token.len() <= LONGEST;
+    let header = parts.then(|| decode_header(token).ok()).flatten()?;
+    header.kid.filter(|_| header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("jwt")))
+}
+
+impl ServiceToken {
+    /// HS256 by one of the service's keys, and every claim as it must be.
+    pub fn verify(token: &str, name: &str, service: &Service) -> Option<Self> {
+        let mut rules = rules(Algorithm::HS256);
+        rules.set_audience(&[AUDIENCE]);
+        rules.set_issuer(&[name]);
+        rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        let verified = service.keys().find_map(|key| {
+            decode::<ServiceClaims>(token, &DecodingKey::from_secret(key), &rules).ok()
+        })?;
+        let claims = verified.claims;
+        let now = jsonwebtoken::get_current_timestamp();
+        let named = claims.iss == name && !claims.sub.is_empty() && !claims.jti.is_empty();
+        let in_time = claims.exp <= now + LONGEST_S + LEEWAY_S;
+        let location_id = match claims.location_id {
+            Some(id) => Some(Uuid::try_parse(&id).ok()?),
+            None => None,
+        };
+        // A scope that isn't known is one that nobody has.
+        let scopes = claims.scope.map(|scope| scope.split(' ').filter_map(Scope::parse).collect());
+        (named && in_time).then_some(Self {
+            sub: Subject(claims.sub),
+            location_id,
+            scopes,
+            id_token: claims.id_token,
+            jti: claims.jti,
+        })
+    }
+}
+
+/// RS256 or ES256, as the provider's key is, by `issuer` for `audience`: whom it names.
+pub fn verify_user(token: &str, key: &Jwk, issuer: &str, audience: &str) -> Option<Subject> {
+    use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, PublicKeyUse};
+    let algorithm = match &key.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
+            Algorithm::ES256
+        }
+        _ => return None,
+    };
+    let common = &key.common;
+    let for_signatures = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let pinned = common
+        .key_algorithm
+        .as_ref()
+        .is_none_or(|pinned| pinned.to_string() == format!("{algorithm:?}"));
+    if !for_signatures || !pinned {
+        return None;
+    }
+    let mut rules = rules(algorithm);
+    rules.set_audience(&[audience]);
+    rules.set_issuer(&[issuer]);
+    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    let claims =
+        decode::<UserClaims>(token, &DecodingKey::from_jwk(key).ok()?, &rules).ok()?.claims;
+    Some(Subject(claims.sub)).filter(|sub| !sub.0.is_empty())
+}
+
+fn rules(algorithm: Algorithm) -> Validation {
+    let mut rules = Validation::new(algorithm);
+    rules.leeway = LEEWAY_S;
+    rules.validate_nbf = true;
+    rules
+}

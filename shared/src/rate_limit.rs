@@ -1,0 +1,152 @@
+//! How many requests a caller may make in a minute: exact over all instances of all functions,
+//! without a write for each. Tokens are leased from a counter some at a time; what a process has
+//! leased and not used when the minute ends is lost, a tenth at the most.
+//!
+//! Where the counter can't be reached, requests pass: a limit is there to protect the storage, and
+//! the storage's own absence should not add 429s to its 503s. Each process then counts alone.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use lru::LruCache;
+
+use crate::problem::Problem;
+use crate::store::{Leased, Store};
+use crate::values::Timestamp;
+
+const MINUTE_MS: i64 = 60_000;
+/// Callers whose leases one process remembers. Who is forgotten leases anew.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+
+type Window = Arc<tokio::sync::Mutex<Lease>>;
+
+pub struct Limiter {
+    windows: Mutex<LruCache<String, Window>>,
+}
+
+/// What this process holds of one caller's minute.
+#[derive(Default)]
+struct Lease {
+    minute: i64,
+    /// Tokens leased and not used.
+    held: u32,
+    /// Tokens that all processes have leased, as far as is known.
+    taken: u32,
+    is_spent: bool,
+}
+
+/// Where a caller stands after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub limit: u32,
+    pub left: u32,
+    pub reset_s: i64,
+    pub allowed: bool,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self { windows: Mutex::new(LruCache::new(REMEMBERED)) }
+    }
+}
+
+impl Limiter {
+    /// Takes a token of the minute under way.
+    pub async fn take(&self, store: &Store, who: &str, limit: u32, now: Timestamp) -> Standing {
+        let window = self.window(who);
+        // One leases at a time in a process; the others wait for what it gets.
+        let mut lease = window.lock().await;
+        let minute = now.ms().div_euclid(MINUTE_MS);
+        if lease.minute != minute {
+            *lease = Lease { minute, ..Lease::default() };
+        }
+        while lease.held == 0 && !lease.is_spent {
+            let left = limit.saturating_sub(lease.taken);
+            if left == 0 {
+                lease.is_spent = true;
+                break;
+            }
+            let wanted = portion(left, limit);
+            match store
+                .lease(&format!("{who}#{minute}"), wanted, limit, (minute + 2) * MINUTE_MS / 1_000)
+                .await
+            {
+                Leased::Taken(taken) => {
+                    lease.taken = taken;
+                    lease.held = wanted;
+                }
+                // The next one is smaller, down to a single token.
+                Leased::TooMany(taken) => {
+                    lease.taken = taken;
+                    lease.is_spent = taken >= limit;
+                }
+                Leased::Away => {
+                    lease.held = wanted.min(left);
+                    lease.taken += lease.held;
+                    lease.is_spent = lease.held == 0;
+                }
+            }
+        }
+        let allowed = lease.held > 0;
+        lease.held = lease.held.saturating_sub(1);
+        Standing {
+            limit,
+            left: limit.saturating_sub(lease.taken) + lease.held,
+            reset_s: ((minute + 1) * MINUTE_MS - now.ms() + 999) / 1_000,
+            allowed,
+        }
+    }
+
+    /// Gives a token back that turned out not to be needed.
+    pub async fn give_back(&self, who: &str, now: Timestamp) {
+        let window = self.window(who);
+        let mut lease = window.lock().await;
+        if lease.minute == now.ms().div_euclid(MINUTE_MS) {
+            lease.held += 1;
+        }
+    }
+
+    fn window(&self, who: &str) -> Window {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(windows.get_or_insert(who.to_owned(), Window::default))
+    }
+}
+
+/// How many tokens to lease at once: one when few are left, so that no process holds many that
+/// another could use.
+fn portion(left: u32, limit: u32) -> u32 {
+    if limit < 100 || left < limit / 10 { 1 } else { (left / 50).clamp(1, 10) }
+}
+
+impl Standing {
+    pub fn problem(self) -> Problem {
+        Problem::rate_limited(u32::try_from(self.reset_s).unwrap_or(1))
+    }
+
+    /// `RateLimit` and `RateLimit-Policy` as the IETF draft `ratelimit-headers` has them.
+    pub fn write(self, headers: &mut HeaderMap) {
+        const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+        const STANDING: HeaderName = HeaderName::from_static("ratelimit");
+        let policy = format!("\"default\";q={};w=60", self.limit);
+        let standing = format!("\"default\";r={};t={}", self.left, self.reset_s);
+        for (name, value) in [(POLICY, policy), (STANDING, standing)] {
+            headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
+        }
+        if !self.allowed {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.reset_s));
+        }
+    }
+}
+
+/// The name of a source: an address, or the /64 that one host has in IPv6.
+pub fn source(ip: Option<std::net::IpAddr>) -> String {
+    match ip.map(|ip| ip.to_canonical()) {
+        None => "source#unknown".to_owned(),
+        Some(std::net::IpAddr::V4(ip)) => format!("source#{ip}"),
+        Some(std::net::IpAddr::V6(ip)) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("source#{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
