@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderName, Method, header};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::fields::{Errors, Fields, Members, Object, Params, Wrong};
+use crate::fields::{Errors, Fields, Members, Object, Wrong};
 use crate::json::Node;
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::store::IdempotencyKey;
 

@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::admit;
-use crate::fields::Params;
 use crate::log;
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::store::Meter;
 

@@ -12,6 +12,7 @@ pub mod http;
 pub mod json;
 pub mod list;
 pub mod log;
+pub mod params;
 pub mod precondition;
 pub mod problem;
 pub mod rate_limit;
@@ -20,6 +21,7 @@ pub mod serve;
 pub mod services;
 pub mod store;
 pub mod values;
+mod wrong;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

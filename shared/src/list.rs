@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::config::{Secrets, sha256};
-use crate::fields::{Params, Wrong};
+use crate::fields::Wrong;
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::store::Page;
 use crate::values::Timestamp;

@@ -11,8 +11,10 @@ mod redeem;
 mod redemption;
 mod routes;
 mod rules;
+mod standing;
 mod table;
 mod terms;
+mod usage;
 
 use shared::app::Function;
 use shared::store::Table;

@@ -6,17 +6,18 @@ use http::Uri;
 use rust_decimal::prelude::ToPrimitive;
 use shared::app::App;
 use shared::auth::Anyone;
-use shared::fields::{Params, Wrong};
+use shared::fields::Wrong;
 use shared::list::Paging;
+use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::{Looked, Order, Page, Store};
 use shared::values::{Timestamp, decimal, text};
 
 use crate::coupon::{Coupon, Seen, StatusFilter};
-use crate::ledger;
 use crate::near::Search;
 use crate::place::Place;
 use crate::table::Source;
+use crate::usage;
 
 const USUAL_RADIUS_KM: f64 = 10.0;
 /// The most coupons whose usage is read at once.
@@ -166,6 +167,6 @@ impl Filters {
 /// Coupons with their usage at a time.
 async fn seen(store: &Store, coupons: Vec<Coupon>, at: Timestamp) -> Result<Vec<Seen>, Problem> {
     let ids: Vec<_> = coupons.iter().map(|coupon| coupon.id).collect();
-    let usages = ledger::usages(store, &ids, at).await?;
+    let usages = usage::usages(store, &ids, at).await?;
     Ok(coupons.into_iter().zip(usages).map(|(coupon, usage)| coupon.seen_at(at, usage)).collect())
 }

@@ -9,18 +9,20 @@ use shared::app::App;
 use shared::auth::permissions::{CouponsRedeem, CouponsWrite, CouponsWriteOrRedeem};
 use shared::auth::{Allowed, Anyone, Caller, Scope};
 use shared::body::Body;
-use shared::fields::{Members, Params};
+use shared::fields::Members;
 use shared::http::{Ids, NoParams};
 use shared::list::Paging;
+use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::{Change, Looked, Page, Store};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
-use crate::ledger::{self, Listed, Standing};
+use crate::ledger::{self, Listed};
 use crate::redemption::{NewRedemption, Question, Redemption};
 use crate::rules::{self, Rule};
-use crate::table;
+use crate::standing::Standing;
+use crate::{table, usage};
 
 const ORDER_CONFLICT: Problem = Problem::new(
     409,
@@ -49,12 +51,12 @@ pub async fn evaluate(
         caller.0.as_ref().is_some_and(|caller| caller.scopes().contains(Scope::CouponsRedeem));
     let customers = async {
         match question.customer_id.as_deref().filter(|_| may_ask) {
-            Some(customer) => ledger::customer_usage(&store, id, customer, at).await.map(Some),
+            Some(customer) => usage::customer_usage(&store, id, customer, at).await.map(Some),
             None => Ok(None),
         }
     };
     let (coupon, usage, customers) =
-        futures_util::try_join!(table::read(&store, id), ledger::usage(&store, id, at), customers)?;
+        futures_util::try_join!(table::read(&store, id), usage::usage(&store, id, at), customers)?;
     let rules = rules::judge(&coupon.terms, question.order, usage, customers, at);
     let code = rules::refusal(&rules);
     Answer::ok(&Evaluation {
@@ -192,7 +194,7 @@ pub async fn stats(
     Ids(id): Ids<Uuid>,
     _: NoParams,
 ) -> Result<Answer, Problem> {
-    let stats = ledger::stats(&store, id, Timestamp::now());
+    let stats = usage::stats(&store, id, Timestamp::now());
     let ((), stats) = futures_util::try_join!(table::existed(&store, id), stats)?;
     Answer::ok(&stats)
 }

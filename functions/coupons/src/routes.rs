@@ -6,9 +6,10 @@ use shared::answer::Answer;
 use shared::auth::permissions::CouponsWrite;
 use shared::auth::{Allowed, Anyone, Caller};
 use shared::body::Body;
-use shared::fields::{Fields, Params};
+use shared::fields::Fields;
 use shared::http::{Ids, NoParams, Routes};
 use shared::json::Node;
+use shared::params::Params;
 use shared::precondition::IfMatch;
 use shared::problem::Problem;
 use shared::store::{Change, Store};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use crate::coupon::{Coupon, Usage};
 use crate::terms::{MEMBERS, Terms};
-use crate::{import, ledger, list, redeem, table};
+use crate::{import, list, redeem, table, usage};
 
 pub fn routes() -> Routes {
     Routes::default()
@@ -63,7 +64,7 @@ async fn read(store: Store, _: Anyone, Ids(id): Ids<Uuid>, uri: Uri) -> Result<R
     params.finish()?;
     let at = at.unwrap_or_else(Timestamp::now);
     let (coupon, usage) =
-        futures_util::try_join!(table::read(&store, id), ledger::usage(&store, id, at))?;
+        futures_util::try_join!(table::read(&store, id), usage::usage(&store, id, at))?;
     let version = coupon.version;
     let seen = coupon.seen_at(at, usage);
     Ok(Answer::ok(&seen)?.with_version(version).into_response())
@@ -82,7 +83,7 @@ async fn replace(
     let decide = || async move {
         let now = Timestamp::now();
         let (old, usage) =
-            futures_util::try_join!(table::read(store, id), ledger::usage(store, id, now))?;
+            futures_util::try_join!(table::read(store, id), usage::usage(store, id, now))?;
         if_match.check(old.version)?;
         amend(caller, &old, usage, terms.clone(), now)
     };
@@ -102,7 +103,7 @@ async fn patch(
     let decide = || async move {
         let now = Timestamp::now();
         let (old, usage) =
-            futures_util::try_join!(table::read(store, id), ledger::usage(store, id, now))?;
+            futures_util::try_join!(table::read(store, id), usage::usage(store, id, now))?;
         if_match.check(old.version)?;
         let json = serde_json::to_vec(&old.terms).map_err(|_| Problem::INTERNAL)?;
         let current = Node::parse(&json).map_err(|_| Problem::INTERNAL)?;
