@@ -3,11 +3,14 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use http::Method;
+use serde_json::json;
 use shared::app::Function;
 use shared::auth::Scope;
-use shared::testing::{Client, TestApp};
+use shared::testing::{Client, Issuer, SigningKey, TestApp, now};
 
 const FUNCTIONS: [Function; 3] = [coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
+
+const SERVICE_KEY: &str = "the-prepay-service-key-of-32-bytes!";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Rule {
@@ -57,7 +60,7 @@ struct Who {
     scopes: Vec<Scope>,
 }
 
-async fn callers(app: &TestApp) -> Vec<Who> {
+async fn callers(app: &TestApp, issuer: &Issuer, issued: &SigningKey) -> Vec<Who> {
     let mut callers = vec![Who {
         name: "the administrator".into(),
         client: app.admin(),
@@ -72,6 +75,33 @@ async fn callers(app: &TestApp) -> Vec<Who> {
     });
     for scope in Scope::ALL {
         let key = app.user_key(scope.name().split(':').next().unwrap_or_default(), &[scope]).await;
+        let claims = |audience: &str, issuer: &str, sub: String| json!({"iss": issuer, "aud": audience, "sub": sub, "exp": now() + 240, "jti": "1"});
+        let (_, id) = app
+            .user_key_and_id(&format!("all-{}", scope.name().replace(':', "-")), &Scope::ALL)
+            .await;
+        let id_token = issued.sign(
+            &json!({"alg": "ES256", "kid": "ec"}),
+            &claims("quartet-web", &issuer.url, id.to_string()),
+        );
+        let mut narrowed = claims("quartet", "prepay", id.to_string());
+        narrowed["scope"] = json!(scope.name());
+        narrowed["id_token"] = json!(id_token);
+        let service = SigningKey::Secret(SERVICE_KEY.into());
+        let service = service.sign(&json!({"alg": "HS256", "kid": "prepay"}), &narrowed);
+        let (_, own) =
+            app.user_key_and_id(&format!("own-{}", scope.name().replace(':', "-")), &[scope]).await;
+        let oidc = issued.sign(
+            &json!({"alg": "ES256", "kid": "ec"}),
+            &claims("quartet-web", &issuer.url, own.to_string()),
+        );
+        for (kind, token) in [("a service token", service), ("an OIDC token", oidc)] {
+            callers.push(Who {
+                name: format!("{} by {kind}", scope.name()),
+                client: app.anon().header("authorization", &format!("Bearer {token}")),
+                admin: false,
+                scopes: vec![scope],
+            });
+        }
         for header in ["x-api-key", "x-user-token"] {
             callers.push(Who {
                 name: format!("{} by {header}", scope.name()),
@@ -96,8 +126,13 @@ async fn status(client: &Client, method: &Method, path: &str) -> u16 {
 
 #[tokio::test]
 async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
-    let app = TestApp::start(&FUNCTIONS).await;
-    let callers = callers(&app).await;
+    let (issuer, issued) = (Issuer::start().await, SigningKey::ec());
+    issuer.keys.lock().expect("keys").push(issued.ec_jwk("ec"));
+    let services = json!({"prepay": SERVICE_KEY}).to_string();
+    let mut settings = issuer.settings();
+    settings.push(("SERVICE_KEYS", &services));
+    let app = TestApp::start_with(&FUNCTIONS, &settings).await;
+    let callers = callers(&app, &issuer, &issued).await;
     let nobodies = [
         ("a wrong key", app.with_key("qk_wrong")),
         ("a wrong admin token", app.anon().header("x-admin-token", "wrong-wrong-wrong")),

@@ -3,16 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::hmac;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::answer::Answer;
 use shared::app::Function;
 use shared::auth::Anyone;
 use shared::http::Routes;
 use shared::store::Table;
-use shared::testing::{Client, TestApp};
+use shared::testing::{Client, SigningKey, TestApp, now};
 
 const PROBE: Function = Function { name: "coupons", tables: &Table::ALL, routes };
 const KEY: &str = "a-service-key-of-thirty-two-bytes";
@@ -22,16 +19,9 @@ fn routes() -> Routes {
 }
 
 fn service_token(user: &str) -> String {
-    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
     let claims =
-        json!({"iss": "bench", "aud": "quartet", "sub": user, "exp": now + 290, "jti": "1"});
-    let message = format!("{}.{}", part(json!({"alg": "HS256", "kid": "bench"})), part(claims));
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes()), message.as_bytes());
-    format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+        json!({"iss": "bench", "aud": "quartet", "sub": user, "exp": now() + 290, "jti": "1"});
+    SigningKey::Secret(KEY.into()).sign(&json!({"alg": "HS256", "kid": "bench"}), &claims)
 }
 
 /// The mean of many requests, and what the last one called.

@@ -36,9 +36,9 @@ struct Lease {
     is_spent: bool,
 }
 
-/// Where a caller stands after a request.
+/// What a caller has left after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Allowance {
     pub limit: u32,
     pub left: u32,
     pub reset_s: i64,
@@ -53,7 +53,7 @@ impl Default for Limiter {
 
 impl Limiter {
     /// Takes a token of the minute under way.
-    pub async fn take(&self, store: &Store, who: &str, limit: u32, now: Timestamp) -> Standing {
+    pub async fn take(&self, store: &Store, who: &str, limit: u32, now: Timestamp) -> Allowance {
         let window = self.window(who);
         // One leases at a time in a process; the others wait for what it gets.
         let mut lease = window.lock().await;
@@ -90,7 +90,7 @@ impl Limiter {
         }
         let allowed = lease.held > 0;
         lease.held = lease.held.saturating_sub(1);
-        Standing {
+        Allowance {
             limit,
             left: limit.saturating_sub(lease.taken) + lease.held,
             reset_s: ((minute + 1) * MINUTE_MS - now.ms() + 999) / 1_000,
@@ -119,7 +119,7 @@ fn portion(left: u32, limit: u32) -> u32 {
     if limit < 100 || left < limit / 10 { 1 } else { (left / 50).clamp(1, 10) }
 }
 
-impl Standing {
+impl Allowance {
     pub fn problem(self) -> Problem {
         Problem::rate_limited(u32::try_from(self.reset_s).unwrap_or(1))
     }
@@ -127,10 +127,10 @@ impl Standing {
     /// `RateLimit` and `RateLimit-Policy` as the IETF draft `ratelimit-headers` has them.
     pub fn write(self, headers: &mut HeaderMap) {
         const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-        const STANDING: HeaderName = HeaderName::from_static("ratelimit");
+        const ALLOWANCE: HeaderName = HeaderName::from_static("ratelimit");
         let policy = format!("\"default\";q={};w=60", self.limit);
-        let standing = format!("\"default\";r={};t={}", self.left, self.reset_s);
-        for (name, value) in [(POLICY, policy), (STANDING, standing)] {
+        let allowance = format!("\"default\";r={};t={}", self.left, self.reset_s);
+        for (name, value) in [(POLICY, policy), (ALLOWANCE, allowance)] {
             headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
         }
         if !self.allowed {

@@ -1,21 +1,14 @@
 //! Service tokens and OIDC tokens, against an issuer over real HTTP whose keys are made here.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::http::StatusCode;
-use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
-use ring::{hmac, signature};
+use ring::signature::RsaKeyPair;
 use rsa::pkcs8::EncodePrivateKey;
 use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
@@ -26,7 +19,7 @@ use shared::auth::{Allowed, AnyUser, DEFAULT_LOCATION, Scope};
 use shared::http::Routes;
 use shared::problem::Problem;
 use shared::store::Table;
-use shared::testing::TestApp;
+use shared::testing::{Issuer, SigningKey, TestApp, now, part};
 use uuid::Uuid;
 
 /// Shows who was let in.
@@ -46,121 +39,15 @@ async fn who(AnyUser(caller): AnyUser) -> Result<Answer, Problem> {
     }))
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs()
-}
-
-fn part(value: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(value.to_string())
-}
-
-/// Something that signs.
-enum Key {
-    Secret(Vec<u8>),
-    Ec(Box<EcdsaKeyPair>),
-    Rsa(Box<RsaKeyPair>),
-}
-
-impl Key {
-    fn ec() -> Self {
-        let random = SystemRandom::new();
-        let pkcs8 =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
-        Self::Ec(Box::new(
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
-                .expect("a key"),
-        ))
-    }
-
-    /// With its modulus and exponent.
-    fn rsa() -> (Self, String, String) {
-        let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).expect("a key");
-        let (n, e) = (
-            URL_SAFE_NO_PAD.encode(key.n().to_bytes_be()),
-            URL_SAFE_NO_PAD.encode(key.e().to_bytes_be()),
-        );
-        let der = key.to_pkcs8_der().expect("a key");
-        (Self::Rsa(Box::new(RsaKeyPair::from_pkcs8(der.as_bytes()).expect("a key"))), n, e)
-    }
-
-    fn sign(&self, header: &Value, claims: &Value) -> String {
-        let message = format!("{}.{}", part(header), part(claims));
-        let signature = match self {
-            Self::Secret(key) => {
-                hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes())
-                    .as_ref()
-                    .to_vec()
-            }
-            Self::Ec(key) => key
-                .sign(&SystemRandom::new(), message.as_bytes())
-                .expect("a signature")
-                .as_ref()
-                .to_vec(),
-            Self::Rsa(key) => {
-                let mut signature = vec![0; key.public().modulus_len()];
-                key.sign(
-                    &RSA_PKCS1_SHA256,
-                    &SystemRandom::new(),
-                    message.as_bytes(),
-                    &mut signature,
-                )
-                .expect("a signature");
-                signature
-            }
-        };
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
-    fn ec_jwk(&self, kid: &str) -> Value {
-        let Self::Ec(key) = self else { return Value::Null };
-        let point = signature::KeyPair::public_key(&**key).as_ref();
-        json!({"kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "alg": "ES256",
-            "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..])})
-    }
-}
-
-/// An identity provider on a port of its own.
-#[derive(Clone)]
-struct Issuer {
-    url: String,
-    keys: Arc<Mutex<Vec<Value>>>,
-    fetched: Arc<AtomicUsize>,
-    is_away: Arc<AtomicBool>,
-}
-
-impl Issuer {
-    async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let issuer =
-            Self { url, keys: Arc::default(), fetched: Arc::default(), is_away: Arc::default() };
-        let (discovery, keys) = (issuer.clone(), issuer.clone());
-        let router = axum::Router::new()
-            .route("/.well-known/openid-configuration", get(async move || discovery.answer(|issuer| json!({"issuer": issuer.url, "jwks_uri": format!("{}/keys", issuer.url)}))))
-            .route("/keys", get(async move || {
-                keys.fetched.fetch_add(1, Ordering::SeqCst);
-                keys.answer(|issuer| json!({"keys": *issuer.keys.lock().expect("keys")}))
-            }));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        issuer
-    }
-
-    fn answer(&self, body: impl Fn(&Self) -> Value) -> (StatusCode, Json<Value>) {
-        let status = if self.is_away.load(Ordering::SeqCst) {
-            StatusCode::BAD_GATEWAY
-        } else {
-            StatusCode::OK
-        };
-        (status, Json(body(self)))
-    }
-
-    fn claims(&self, sub: &str) -> Value {
-        json!({"iss": self.url, "aud": "quartet-web", "sub": sub, "exp": now() + 3_600, "iat": now()})
-    }
-
-    fn settings(&self) -> Vec<(&str, &str)> {
-        vec![("OIDC_ISSUER", &self.url), ("OIDC_AUDIENCE", "quartet-web")]
-    }
+/// A key of the identity provider, with its modulus and exponent.
+fn rsa() -> (SigningKey, String, String) {
+    let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).expect("a key");
+    let (n, e) = (
+        URL_SAFE_NO_PAD.encode(key.n().to_bytes_be()),
+        URL_SAFE_NO_PAD.encode(key.e().to_bytes_be()),
+    );
+    let der = key.to_pkcs8_der().expect("a key");
+    (SigningKey::Rsa(Box::new(RsaKeyPair::from_pkcs8(der.as_bytes()).expect("a key"))), n, e)
 }
 
 fn services() -> String {
@@ -182,8 +69,8 @@ fn service_header(service: &str) -> Value {
     json!({"alg": "HS256", "typ": "JWT", "kid": service})
 }
 
-fn prepay() -> Key {
-    Key::Secret(PREPAY_KEY.as_bytes().to_vec())
+fn prepay() -> SigningKey {
+    SigningKey::Secret(PREPAY_KEY.as_bytes().to_vec())
 }
 
 fn changed(claims: &Value, name: &str, value: Value) -> Value {
@@ -221,7 +108,7 @@ async fn a_service_acts_for_a_user_within_what_both_may_do() {
     assert_eq!(called(&app, &nothing).await.json()["scopes"], json!([]));
     // What the setting allows the service, by either of its keys.
     for key in ["the-new-origination-key-of-32-bytes", "the-old-origination-key-of-32-bytes"] {
-        let token = Key::Secret(key.into())
+        let token = SigningKey::Secret(key.into())
             .sign(&service_header("origination"), &service_claims("origination", ada));
         assert_eq!(called(&app, &token).await.json()["scopes"], json!(["audit:read"]));
         let write = app
@@ -293,8 +180,10 @@ async fn any_other_service_token_is_401_with_the_same_body() {
     ] {
         bad.push(prepay().sign(&changed(&header, name, value), &claims));
     }
-    bad.push(Key::Secret(b"another-key-of-at-least-32-bytes....".to_vec()).sign(&header, &claims));
-    bad.push(Key::ec().sign(&changed(&header, "alg", json!("ES256")), &claims));
+    bad.push(
+        SigningKey::Secret(b"another-key-of-at-least-32-bytes....".to_vec()).sign(&header, &claims),
+    );
+    bad.push(SigningKey::ec().sign(&changed(&header, "alg", json!("ES256")), &claims));
     let (start, signature) = good.rsplit_once('.').unwrap_or_default();
     bad.push(format!("{start}."));
     bad.push(format!("{start}.{}", &signature[..signature.len() - 4]));
@@ -344,7 +233,7 @@ fn whatever_is_sent_as_a_token_or_key_is_401_and_never_another_answer() {
 #[tokio::test]
 async fn a_user_s_own_token_is_checked_against_the_issuer_s_keys() {
     let issuer = Issuer::start().await;
-    let (ec, (rsa, n, e)) = (Key::ec(), Key::rsa());
+    let (ec, (rsa, n, e)) = (SigningKey::ec(), rsa());
     let rsa_jwk = json!({"kty": "RSA", "kid": "rsa-1", "use": "sig", "n": n, "e": e});
     issuer.keys.lock().expect("keys").extend([ec.ec_jwk("ec-1"), rsa_jwk]);
     let app = TestApp::start_with(&[PROBE], &issuer.settings()).await;
@@ -375,8 +264,8 @@ async fn a_user_s_own_token_is_checked_against_the_issuer_s_keys() {
         ec.sign(&es256, &changed(&claims, "sub", json!("nobody"))),
         ec.sign(&json!({"alg": "ES256", "kid": "rsa-1"}), &claims),
         ec.sign(&json!({"alg": "RS256", "kid": "ec-1"}), &claims),
-        Key::Secret(public).sign(&json!({"alg": "HS256", "kid": "rsa-1"}), &claims),
-        Key::ec().sign(&es256, &claims),
+        SigningKey::Secret(public).sign(&json!({"alg": "HS256", "kid": "rsa-1"}), &claims),
+        SigningKey::ec().sign(&es256, &claims),
         format!("{}.{}.", part(&json!({"alg": "none", "kid": "ec-1"})), part(&claims)),
     ] {
         assert_eq!(called(&app, &token).await.problem(), "401 unauthenticated", "{token}");
@@ -386,10 +275,10 @@ async fn a_user_s_own_token_is_checked_against_the_issuer_s_keys() {
 #[tokio::test]
 async fn the_issuer_is_asked_again_for_a_new_key_once_a_minute_and_may_be_away() {
     let issuer = Issuer::start().await;
-    let (first, second) = (Key::ec(), Key::ec());
+    let (first, second) = (SigningKey::ec(), SigningKey::ec());
     let app = TestApp::start_with(&[PROBE], &issuer.settings()).await;
     let (_, ada) = app.user_key_and_id("ada", &[]).await;
-    let token = |key: &Key, kid: &str| {
+    let token = |key: &SigningKey, kid: &str| {
         key.sign(&json!({"alg": "ES256", "kid": kid}), &issuer.claims(&ada.to_string()))
     };
     issuer.is_away.store(true, Ordering::SeqCst);
@@ -417,7 +306,7 @@ async fn the_issuer_is_asked_again_for_a_new_key_once_a_minute_and_may_be_away()
 #[tokio::test]
 async fn with_an_issuer_a_service_has_to_bring_its_user_s_own_token() {
     let issuer = Issuer::start().await;
-    let ec = Key::ec();
+    let ec = SigningKey::ec();
     issuer.keys.lock().expect("keys").push(ec.ec_jwk("ec-1"));
     let services = services();
     let mut settings = issuer.settings();
@@ -433,7 +322,7 @@ async fn with_an_issuer_a_service_has_to_bring_its_user_s_own_token() {
         let key = if service == "prepay" {
             prepay()
         } else {
-            Key::Secret(b"the-new-origination-key-of-32-bytes".to_vec())
+            SigningKey::Secret(b"the-new-origination-key-of-32-bytes".to_vec())
         };
         key.sign(&service_header(service), &claims)
     };
@@ -456,7 +345,7 @@ async fn with_an_issuer_a_service_has_to_bring_its_user_s_own_token() {
         ("prepay", json!(id_token(&for_origination))),
         ("origination", json!(id_token(&claims))),
         ("prepay", json!(id_token(&changed(&claims, "exp", json!(now() - 120))))),
-        ("prepay", json!(Key::ec().sign(&es256, &claims))),
+        ("prepay", json!(SigningKey::ec().sign(&es256, &claims))),
     ] {
         assert_eq!(called(&app, &with(service, id_token)).await.problem(), "401 unauthenticated");
     }

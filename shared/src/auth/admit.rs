@@ -15,17 +15,17 @@ use crate::app::App;
 use crate::http::Context;
 use crate::log;
 use crate::problem::Problem;
-use crate::rate_limit::{Standing, source};
+use crate::rate_limit::{Allowance, source};
 use crate::store::Store;
 use crate::values::Timestamp;
 
 const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours.");
 
-/// Lets a request in with its `Caller`, or turns it away, and says where the caller stands.
+/// Lets a request in with its `Caller`, or turns it away, and says what it has left.
 pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let context = Context::of(request.extensions());
     let door = Door { app: &app, context: &context, now: Timestamp::now() };
-    let (standing, admitted) = door.admit(request.headers()).await;
+    let (allowance, admitted) = door.admit(request.headers()).await;
     let mut response = match admitted {
         Ok(caller) => {
             if let Some(caller) = caller {
@@ -35,7 +35,7 @@ pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> 
         }
         Err(problem) => problem.into_response(),
     };
-    standing.write(response.headers_mut());
+    allowance.write(response.headers_mut());
     response
 }
 
@@ -46,7 +46,7 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    async fn admit(&self, headers: &HeaderMap) -> (Standing, Result<Option<Caller>, Problem>) {
+    async fn admit(&self, headers: &HeaderMap) -> (Allowance, Result<Option<Caller>, Problem>) {
         let credential = match Credential::of(headers) {
             Ok(Some(credential)) => credential,
             Ok(None) => return self.anonymous(Ok(None)).await,
@@ -61,33 +61,34 @@ impl Door<'_> {
         // Every other credential is a guess until it has proved good: it costs its source a token,
         // before any look-up.
         let source = source(self.context.source_ip);
-        let standing = self.take(&source, self.app.settings.rate_limit_per_minute).await;
-        if !standing.allowed {
-            return (standing, Err(standing.problem()));
+        let allowance = self.take(&source, self.app.settings.rate_limit_per_minute).await;
+        if !allowance.allowed {
+            return (allowance, Err(allowance.problem()));
         }
-        match self.authenticate(&credential, headers).await {
-            Ok(who) => {
-                self.app.limiter.give_back(&source, self.now).await;
-                self.known(Ok(who)).await
-            }
-            Err(problem) => (standing, Err(problem)),
+        let who = self.authenticate(&credential, headers).await;
+        if !who.as_ref().is_err_and(Problem::is_refusal) {
+            self.app.limiter.give_back(&source, self.now).await;
+        }
+        match who {
+            Ok(who) => self.known(Ok(who)).await,
+            Err(problem) => (allowance, Err(problem)),
         }
     }
 
     async fn anonymous(
         &self,
         admitted: Result<Option<Caller>, Problem>,
-    ) -> (Standing, Result<Option<Caller>, Problem>) {
-        let standing = self
+    ) -> (Allowance, Result<Option<Caller>, Problem>) {
+        let allowance = self
             .take(&source(self.context.source_ip), self.app.settings.rate_limit_per_minute)
             .await;
-        (standing, if standing.allowed { admitted } else { Err(standing.problem()) })
+        (allowance, if allowance.allowed { admitted } else { Err(allowance.problem()) })
     }
 
     async fn known(
         &self,
         who: Result<Who, Problem>,
-    ) -> (Standing, Result<Option<Caller>, Problem>) {
+    ) -> (Allowance, Result<Option<Caller>, Problem>) {
         let who = match who {
             Ok(who) => who,
             Err(problem) => return self.anonymous(Err(problem)).await,
@@ -96,11 +97,11 @@ impl Door<'_> {
         self.context.name(caller.username());
         let limit =
             caller.rate_limit_per_minute().unwrap_or(self.app.settings.rate_limit_per_minute);
-        let standing = self.take(&format!("caller#{}", caller.identity()), limit).await;
-        (standing, if standing.allowed { Ok(Some(caller)) } else { Err(standing.problem()) })
+        let allowance = self.take(&format!("caller#{}", caller.identity()), limit).await;
+        (allowance, if allowance.allowed { Ok(Some(caller)) } else { Err(allowance.problem()) })
     }
 
-    async fn take(&self, who: &str, limit: u32) -> Standing {
+    async fn take(&self, who: &str, limit: u32) -> Allowance {
         self.app.limiter.take(&self.app.store, who, limit, self.now).await
     }
 

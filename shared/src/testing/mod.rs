@@ -7,6 +7,8 @@
 
 mod app;
 mod faults;
+mod tokens;
 
 pub use self::app::{ADMIN_TOKEN, Client, Reply, TestApp};
 pub use self::faults::{Fault, FaultProxy};
+pub use self::tokens::{Issuer, SigningKey, now, part};
