@@ -216,6 +216,10 @@ mod tests {
             ("SERVICE_KEYS", r#"{"prepay": {"keys": []}}"#),
             (
                 "SERVICE_KEYS",
+                r#"{"a": "0123456789abcdef0123456789abcdef", "a": "fedcba9876543210fedcba9876543210"}"#,
+            ),
+            (
+                "SERVICE_KEYS",
                 r#"{"prepay": {"keys": ["0123456789abcdef0123456789abcdef"], "scopes": ["root"]}}"#,
             ),
             ("OIDC_ISSUER", "http://issuer.example"),

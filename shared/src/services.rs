@@ -7,6 +7,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::auth::{Scope, Scopes};
+use crate::json::Node;
 
 /// A key has at least the bits of its signature (RFC 7518, 3.2).
 const SHORTEST_KEY: usize = 32;
@@ -44,6 +45,8 @@ impl Service {
 
     /// All services of the setting by name; None where it isn't one.
     pub fn parse_all(json: &str) -> Option<BTreeMap<String, Self>> {
+        // A name given twice would lose one of its keys.
+        Node::parse(json.as_bytes()).ok()?;
         let settings: BTreeMap<String, Setting> = serde_json::from_str(json).ok()?;
         settings.into_iter().map(|(name, setting)| Some((name, Self::of(setting)?))).collect()
     }

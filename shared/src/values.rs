@@ -136,6 +136,12 @@ impl Timestamp {
     pub fn ms(self) -> i64 {
         self.0
     }
+
+    /// Since 1970, with a fraction: exact for any year here.
+    #[expect(clippy::cast_precision_loss, reason = "below 2^52")]
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1_000.0
+    }
 }
 
 impl fmt::Display for Timestamp {

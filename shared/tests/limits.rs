@@ -115,7 +115,12 @@ async fn guesses_count_against_their_source_before_any_look_up() {
     app.faults.calls();
     assert_eq!(app.with_key("qk_guess").get("/coupons").await.problem(), "429 rate_limited");
     assert_eq!(app.anon().get("/coupons").await.problem(), "429 rate_limited");
+    assert_eq!(app.with_key("qk_guess").get("/coupons").await.problem(), "429 rate_limited");
     assert_eq!(app.faults.calls(), Vec::<String>::new(), "a spent source costs nothing");
+    // What proves itself without a look-up is let in from anywhere.
+    assert_eq!(app.admin().get("/coupons").await.status, 200);
+    let wrong = app.anon().header("x-admin-token", "guess-guess-guess");
+    assert_eq!(wrong.get("/coupons").await.problem(), "429 rate_limited");
 }
 
 #[tokio::test]

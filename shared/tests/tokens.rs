@@ -1,5 +1,10 @@
 //! Service tokens and OIDC tokens, against an issuer over real HTTP whose keys are made here.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -101,6 +106,9 @@ async fn a_service_acts_for_a_user_within_what_both_may_do() {
         reply.json(),
         json!({"username": "ada", "service": "prepay", "scopes": ["coupons:write", "audit:read"], "location_id": DEFAULT_LOCATION})
     );
+    let fraction = prepay()
+        .sign(&service_header("prepay"), &changed(&claims, "exp", json!(now() as f64 + 99.5)));
+    assert_eq!(called(&app, &fraction).await.status, 200);
     let narrowed = changed(&claims, "scope", json!("coupons:write users:read unknown"));
     let narrowed = prepay().sign(&service_header("prepay"), &narrowed);
     assert_eq!(called(&app, &narrowed).await.json()["scopes"], json!(["coupons:write"]));
@@ -151,6 +159,7 @@ async fn any_other_service_token_is_401_with_the_same_body() {
     for (name, value) in [
         ("exp", json!(now() - 120)),
         ("exp", json!(now() + 600)),
+        ("exp", json!(now() + 310)),
         ("exp", Value::Null),
         ("exp", json!("soon")),
         ("exp", json!(-1)),
@@ -163,6 +172,8 @@ async fn any_other_service_token_is_401_with_the_same_body() {
         ("sub", Value::Null),
         ("jti", Value::Null),
         ("jti", json!("")),
+        ("jti", json!("a\nb")),
+        ("jti", json!("x".repeat(129))),
         ("nbf", json!(now() + 120)),
         ("location_id", json!("here")),
     ] {
@@ -177,6 +188,7 @@ async fn any_other_service_token_is_401_with_the_same_body() {
         ("kid", json!("nobody")),
         ("kid", Value::Null),
         ("typ", json!("at+jwt")),
+        ("crit", json!(["exp"])),
     ] {
         bad.push(prepay().sign(&changed(&header, name, value), &claims));
     }

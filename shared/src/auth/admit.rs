@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::header::ACCESS_CONTROL_REQUEST_METHOD;
+use http::{HeaderMap, Method};
 use uuid::Uuid;
 
 use super::credential::Credential;
@@ -23,6 +24,12 @@ const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours
 
 /// Lets a request in with its `Caller`, or turns it away, and says what it has left.
 pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    // A preflight has no credential, and what it asks for is counted when it comes.
+    if request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && request.method() == Method::OPTIONS
+    {
+        return next.run(request).await;
+    }
     let context = Context::of(request.extensions());
     let door = Door { app: &app, context: &context, now: Timestamp::now() };
     let (allowance, admitted) = door.admit(request.headers()).await;
@@ -58,8 +65,12 @@ impl Door<'_> {
         {
             return self.known(self.acting(user, headers, None)).await;
         }
-        // Every other credential is a guess until it has proved good: it costs its source a token,
-        // before any look-up.
+        // Any other key is a guess until it was looked up: it costs its source a token before that.
+        // Tokens prove themselves without a look-up, and cost their source one where they don't.
+        let Credential::ApiKey(_) = &credential else {
+            let who = self.authenticate(&credential, headers).await;
+            return self.known(who).await;
+        };
         let source = source(self.context.source_ip);
         let allowance = self.take(&source, self.app.settings.rate_limit_per_minute).await;
         if !allowance.allowed {

@@ -9,12 +9,14 @@ use uuid::Uuid;
 use super::Scopes;
 use super::scope::Scope;
 use crate::services::Service;
+use crate::values::Timestamp;
 
 /// What a service token must be for.
 const AUDIENCE: &str = "quartet";
-/// How far clocks may be apart, and how far ahead a service token may end. Seconds.
+/// How far clocks may be apart where a token ends or begins, and how far ahead a service token may
+/// end. Seconds.
 const LEEWAY_S: u64 = 30;
-const LONGEST_S: u64 = 300;
+const LONGEST_S: f64 = 300.0;
 /// The gateway takes 10,240 bytes of headers.
 const LONGEST: usize = 10_240;
 
@@ -43,7 +45,8 @@ struct ServiceClaims {
     iss: String,
     sub: String,
     jti: String,
-    exp: u64,
+    /// A NumericDate of RFC 7519 may have a fraction.
+    exp: f64,
     location_id: Option<String>,
     scope: Option<String>,
     id_token: Option<String>,
@@ -54,11 +57,13 @@ struct UserClaims {
     sub: String,
 }
 
-/// The key id of a token that could be one.
+/// The key id of a token that could be one. What its header calls critical, nobody here knows
+/// (RFC 7515, 4.1.11).
 pub fn key_id(token: &str) -> Option<String> {
     let parts = token.split('.').count() == 3 && token.len() <= LONGEST;
     let header = parts.then(|| decode_header(token).ok()).flatten()?;
-    header.kid.filter(|_| header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("jwt")))
+    let is_jwt = header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("jwt"));
+    header.kid.filter(|_| is_jwt && header.crit.is_none())
 }
 
 impl ServiceToken {
@@ -72,9 +77,11 @@ impl ServiceToken {
             decode::<ServiceClaims>(token, &DecodingKey::from_secret(key), &rules).ok()
         })?;
         let claims = verified.claims;
-        let now = jsonwebtoken::get_current_timestamp();
-        let named = claims.iss == name && !claims.sub.is_empty() && !claims.jti.is_empty();
-        let in_time = claims.exp <= now + LONGEST_S + LEEWAY_S;
+        let ahead = claims.exp - Timestamp::now().seconds();
+        let printable = (1..=128).contains(&claims.jti.len())
+            && claims.jti.bytes().all(|b| b.is_ascii_graphic());
+        let named = claims.iss == name && !claims.sub.is_empty() && printable;
+        let in_time = ahead <= LONGEST_S;
         let location_id = match claims.location_id {
             Some(id) => Some(Uuid::try_parse(&id).ok()?),
             None => None,
