@@ -176,6 +176,54 @@ impl Local {
     }
 }
 
+#[tokio::test]
+async fn a_request_is_one_json_line_with_its_caller_and_no_secret() -> Result<()> {
+    let services = json!({"prepay": "the-prepay-service-key-of-32-bytes!"}).to_string();
+    let mut child = command(&["--in-memory", "--seed", "demo"])
+        .env("SERVICE_KEYS", services)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
+    let first = lines.next().ok_or("no line")??;
+    let key = first.rsplit(' ').next().unwrap_or_default().to_owned();
+    let url = loop {
+        let line = lines.next().ok_or("it ended before it listened")??;
+        if let Some(url) = line.strip_prefix("listening on ") {
+            break url.to_owned();
+        }
+    };
+    let me = format!("{url}/users/me?secret=nobodys-business");
+    let client = reqwest::Client::new();
+    client.get(&me).header("x-api-key", &key).header("x-request-id", "r-1").send().await?;
+    child.kill()?;
+    let log = String::from_utf8(child.wait_with_output()?.stderr)?;
+    let lines: Vec<Value> =
+        log.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+    let line =
+        lines.iter().find(|line| line["request_id"] == "r-1").ok_or("no line of the request")?;
+    assert_eq!(
+        (&line["route"], &line["status"], &line["code"]),
+        (&json!("/users/me"), &json!(400), &json!("validation_failed"))
+    );
+    assert_eq!((&line["username"], &line["service"]), (&json!("demo"), &json!("")));
+    assert_eq!(line["location_id"], "00000000-0000-7000-8000-000000000000");
+    assert!(
+        line["scopes"]
+            .as_str()
+            .is_some_and(|scopes| scopes.starts_with("coupons:write coupons:redeem"))
+    );
+    assert!(line["user_id"].as_str().is_some_and(|id| id.len() == 36));
+    assert!(
+        lines.iter().any(|line| line["level"] == "WARN" && line["services"] == 1),
+        "services are trusted, and that is said"
+    );
+    for secret in [&key[30..], "nobodys-business", "the-prepay-service-key", "local-admin-token"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_bad_setting_or_option_ends_the_start_with_a_line_that_names_it() -> Result<()> {
     for (name, value) in [

@@ -103,7 +103,17 @@ pub struct Context {
     pub request_id: String,
     pub source_ip: Option<IpAddr>,
     pub meter: Arc<Meter>,
-    username: OnceLock<String>,
+    caller: OnceLock<Named>,
+}
+
+/// Who called, as the log names it.
+#[derive(Default)]
+pub struct Named {
+    pub user_id: String,
+    pub username: String,
+    pub service: String,
+    pub location_id: String,
+    pub scopes: String,
 }
 
 impl Context {
@@ -119,7 +129,7 @@ impl Context {
             request_id,
             source_ip: source_ip(extensions),
             meter: Arc::default(),
-            username: OnceLock::new(),
+            caller: OnceLock::new(),
         }
     }
 
@@ -130,8 +140,8 @@ impl Context {
     }
 
     /// Notes who called, for the log.
-    pub(crate) fn name(&self, username: &str) {
-        let _ = self.username.set(username.to_owned());
+    pub(crate) fn name(&self, caller: Named) {
+        let _ = self.caller.set(caller);
     }
 }
 
@@ -198,7 +208,7 @@ pub(crate) async fn envelope(mut request: Request, next: Next) -> Response {
         route: route.as_ref().map_or("", MatchedPath::as_str),
         status: response.status().as_u16(),
         code: problem.as_ref().map_or("", Problem::code),
-        username: context.username.get().map_or("", String::as_str),
+        caller: context.caller.get().unwrap_or(&Named::default()),
         duration_ms,
         calls: cost.calls,
         read_units: cost.read_units,

@@ -7,6 +7,8 @@ use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
+use crate::http::Named;
+
 /// The target of every line of ours.
 const TARGET: &str = "quartet";
 
@@ -45,7 +47,7 @@ pub struct Request<'a> {
     pub status: u16,
     /// The problem's code, empty where there is none.
     pub code: &'a str,
-    pub username: &'a str,
+    pub caller: &'a Named,
     pub duration_ms: f64,
     pub calls: u32,
     pub read_units: f64,
@@ -60,7 +62,11 @@ pub fn request(line: &Request) {
         route = line.route,
         status = line.status,
         code = line.code,
-        username = line.username,
+        user_id = line.caller.user_id,
+        username = line.caller.username,
+        service = line.caller.service,
+        location_id = line.caller.location_id,
+        scopes = line.caller.scopes,
         duration_ms = line.duration_ms,
         calls = line.calls,
         read_units = line.read_units,

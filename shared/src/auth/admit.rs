@@ -105,7 +105,7 @@ impl Door<'_> {
             Err(problem) => return self.anonymous(Err(problem)).await,
         };
         let caller = Caller { who, context: Arc::clone(self.context) };
-        self.context.name(caller.username());
+        self.context.name(caller.named());
         let limit =
             caller.rate_limit_per_minute().unwrap_or(self.app.settings.rate_limit_per_minute);
         let allowance = self.take(&format!("caller#{}", caller.identity()), limit).await;

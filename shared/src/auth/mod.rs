@@ -29,7 +29,7 @@ pub use self::scope::{Permission, Scope, Scopes, permissions};
 pub use self::user::{Claim, DEFAULT_LOCATION, User};
 pub(crate) use self::users::KnownUsers;
 use crate::app::App;
-use crate::http::Context;
+use crate::http::{Context, Named};
 use crate::problem::Problem;
 
 /// Who sent a request, as the audit and every permission see it.
@@ -106,6 +106,19 @@ impl Caller {
     /// A name that no other caller has, for what is bound to one: cursors, idempotency keys, limits.
     pub fn identity(&self) -> String {
         self.user_id().map_or_else(|| "admin".to_owned(), |id| id.to_string())
+    }
+
+    /// The same for the log.
+    fn named(&self) -> Named {
+        let text = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
+        let scopes: Vec<_> = self.scopes().iter().map(Scope::name).collect();
+        Named {
+            user_id: text(self.user_id()),
+            username: self.username().to_owned(),
+            service: self.service().unwrap_or_default().to_owned(),
+            location_id: text(self.location_id()),
+            scopes: scopes.join(" "),
+        }
     }
 
     /// Requests a minute, where the user has a limit of its own.
