@@ -9,7 +9,7 @@ use shared::app::Function;
 use shared::auth::Anyone;
 use shared::http::Routes;
 use shared::store::Table;
-use shared::testing::{Client, SigningKey, TestApp, now};
+use shared::testing::{Client, Issuer, SigningKey, TestApp, now};
 
 const PROBE: Function = Function { name: "coupons", tables: &Table::ALL, routes };
 const KEY: &str = "a-service-key-of-thirty-two-bytes";
@@ -41,43 +41,58 @@ async fn cost(client: &Client) -> String {
     timing.split("desc=\"").nth(1).unwrap_or_default().trim_end_matches('"').to_owned()
 }
 
+/// One line of the table.
+async fn row(app: &TestApp, name: &str, header: &str, value: &str) {
+    const INSTANCES: u32 = 20;
+    let (mut cold, mut first) = (Duration::ZERO, String::new());
+    for _ in 0..INSTANCES {
+        let instance = app.another_instance().await;
+        // Connections are open, the caller is not known.
+        instance.anon().get("/coupons").await;
+        let client = instance.anon().header(header, value);
+        let began = Instant::now();
+        let reply = client.get("/coupons").await;
+        cold += began.elapsed();
+        let timing = reply.header("server-timing").to_owned();
+        timing
+            .split("desc=\"")
+            .nth(1)
+            .unwrap_or_default()
+            .trim_end_matches('"')
+            .clone_into(&mut first);
+    }
+    let (warm, then) = known(&app.anon().header(header, value)).await;
+    let cold = cold / INSTANCES;
+    println!(
+        "{name:<16} {:>9} µs {first:>26} {:>9} µs {then:>26}",
+        cold.as_micros(),
+        warm.as_micros()
+    );
+}
+
 #[tokio::main]
 async fn main() {
+    println!("{:<16} {:>12} {:>26} {:>12} {:>26}", "credential", "not known", "", "known", "");
     let services = json!({"bench": KEY}).to_string();
     let settings = [TestApp::WITHOUT_FAULTS, ("SERVICE_KEYS", services.as_str())];
     let app = TestApp::start_with(&[PROBE], &settings).await;
     let (key, id) = app.user_key_and_id("ada", &[]).await;
     let bearer = format!("Bearer {}", service_token(&id.to_string()));
-    println!("{:<16} {:>12} {:>26} {:>12} {:>26}", "credential", "not known", "", "known", "");
-    for (name, header, value) in [
-        ("none", "accept", "*/*"),
-        ("admin token", "x-admin-token", shared::testing::ADMIN_TOKEN),
-        ("API key", "x-api-key", key.as_str()),
-        ("service token", "authorization", bearer.as_str()),
-    ] {
-        let mut cold = Duration::ZERO;
-        let mut first = String::new();
-        for _ in 0..20 {
-            let instance = app.another_instance().await;
-            // Connections are open, the caller is not known.
-            instance.anon().get("/coupons").await;
-            let client = instance.anon().header(header, value);
-            let began = Instant::now();
-            let reply = client.get("/coupons").await;
-            cold += began.elapsed();
-            reply
-                .header("server-timing")
-                .split("desc=\"")
-                .nth(1)
-                .unwrap_or_default()
-                .trim_end_matches('"')
-                .clone_into(&mut first);
-        }
-        let (warm, then) = known(&app.anon().header(header, value)).await;
-        println!(
-            "{name:<16} {:>9} µs {first:>26} {:>9} µs {then:>26}",
-            (cold / 20).as_micros(),
-            warm.as_micros()
-        );
+    row(&app, "none", "accept", "*/*").await;
+    row(&app, "admin token", "x-admin-token", shared::testing::ADMIN_TOKEN).await;
+    row(&app, "API key", "x-api-key", &key).await;
+    row(&app, "service token", "authorization", &bearer).await;
+
+    // Its first request in a process fetches the issuer's keys, too.
+    let (issuer, signing) = (Issuer::start().await, SigningKey::ec());
+    if let Ok(mut keys) = issuer.keys.lock() {
+        keys.push(signing.ec_jwk("ec"));
     }
+    let mut settings = issuer.settings();
+    settings.push(TestApp::WITHOUT_FAULTS);
+    let app = TestApp::start_with(&[PROBE], &settings).await;
+    let (_, id) = app.user_key_and_id("ada", &[]).await;
+    let token =
+        signing.sign(&json!({"alg": "ES256", "kid": "ec"}), &issuer.claims(&id.to_string()));
+    row(&app, "OIDC token", "authorization", &format!("Bearer {token}")).await;
 }
