@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -21,7 +21,14 @@ struct Local {
 
 impl Local {
     fn start(arguments: &[&str]) -> Result<Self> {
-        let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        Self::listening(
+            command(&[&["--dynamodb-port", "0"], arguments].concat()).stderr(Stdio::null()),
+        )
+    }
+
+    /// Waits until it listens.
+    fn listening(command: &mut Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
         let (mut dynamodb, mut key) = (String::new(), None);
         loop {
@@ -83,12 +90,13 @@ fn command(arguments: &[&str]) -> Command {
     // reqwest asks for one, though nothing here is TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-    command.args(["--port", "0", "--dynamodb-port", "0"]).args(arguments).env_remove("ADMIN_TOKEN");
+    command.args(["--port", "0"]).args(arguments).env_remove("ADMIN_TOKEN");
     command
 }
 
 fn refused(arguments: &[&str], variable: Option<(&str, &str)>) -> Result<String> {
-    let Output { status, stderr, .. } = command(arguments).envs(variable).output()?;
+    let Output { status, stderr, .. } =
+        command(arguments).args(["--dynamodb-port", "0"]).envs(variable).output()?;
     assert!(!status.success(), "{arguments:?} {variable:?}");
     Ok(String::from_utf8(stderr)?)
 }
@@ -129,7 +137,10 @@ async fn an_empty_data_directory_is_seeded_once_and_kept() -> Result<()> {
 async fn in_memory_begins_with_nothing_and_another_process_can_use_its_dynamodb() -> Result<()> {
     let first = Local::start(&["--in-memory"])?;
     assert_eq!(first.key, None);
-    let second = Local::start_at(&first.dynamodb)?;
+    let folder = tempfile::tempdir()?;
+    let data_dir = folder.path().to_string_lossy().into_owned();
+    let arguments = ["--dynamodb-url", &first.dynamodb, "--seed", "demo", "--data-dir", &data_dir];
+    let second = Local::listening(command(&arguments).stderr(Stdio::null()))?;
     let key = second.key.clone().ok_or("no key was printed")?;
     let me = reqwest::Client::new()
         .get(format!("{}/users/me", first.url))
@@ -142,62 +153,19 @@ async fn in_memory_begins_with_nothing_and_another_process_can_use_its_dynamodb(
     Ok(())
 }
 
-impl Local {
-    /// On a running DynamoDB, with the demo's seed.
-    fn start_at(dynamodb: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let data_dir = folder.path().to_string_lossy().into_owned();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-        command.args([
-            "--port",
-            "0",
-            "--dynamodb-url",
-            dynamodb,
-            "--seed",
-            "demo",
-            "--data-dir",
-            &data_dir,
-        ]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
-        let mut key = None;
-        loop {
-            let line = lines.next().ok_or("it ended before it listened")??;
-            key = line
-                .rsplit(' ')
-                .next()
-                .filter(|word| word.starts_with("qk_"))
-                .map(str::to_owned)
-                .or(key);
-            if let Some(url) = line.strip_prefix("listening on ") {
-                return Ok(Self { child, url: url.to_owned(), dynamodb: dynamodb.to_owned(), key });
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_request_is_one_json_line_with_its_caller_and_no_secret() -> Result<()> {
     let services = json!({"prepay": "the-prepay-service-key-of-32-bytes!"}).to_string();
-    let mut child = command(&["--in-memory", "--seed", "demo"])
-        .env("SERVICE_KEYS", services)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?).lines();
-    let first = lines.next().ok_or("no line")??;
-    let key = first.rsplit(' ').next().unwrap_or_default().to_owned();
-    let url = loop {
-        let line = lines.next().ok_or("it ended before it listened")??;
-        if let Some(url) = line.strip_prefix("listening on ") {
-            break url.to_owned();
-        }
-    };
+    let mut command = command(&["--in-memory", "--dynamodb-port", "0", "--seed", "demo"]);
+    let mut local = Local::listening(command.env("SERVICE_KEYS", services).stderr(Stdio::piped()))?;
+    let (url, key) = (local.url.clone(), local.key.clone().ok_or("no key was printed")?);
     let me = format!("{url}/users/me?secret=nobodys-business");
     let client = reqwest::Client::new();
     client.get(&me).header("x-api-key", &key).header("x-request-id", "r-1").send().await?;
-    child.kill()?;
-    let log = String::from_utf8(child.wait_with_output()?.stderr)?;
+    let mut stderr = local.child.stderr.take().ok_or("no stderr")?;
+    drop(local);
+    let mut log = String::new();
+    stderr.read_to_string(&mut log)?;
     let lines: Vec<Value> =
         log.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
     let line =

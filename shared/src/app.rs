@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::auth::{Issuer, KnownUsers, install_crypto};
+use crate::aws;
 use crate::config::{BadSetting, Settings};
 use crate::http::{Context, Routes};
 use crate::list::CursorSeal;
@@ -41,32 +42,25 @@ impl App {
         tables: &[Table],
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
+        let http = aws::http();
         let secrets = match get("SECRETS_PATH").filter(|path| !path.is_empty()) {
-            Some(path) => secrets::read(&path, get("AWS_ENDPOINT_URL_SSM").as_deref()).await?,
+            Some(path) => {
+                let endpoint = get("AWS_ENDPOINT_URL_SSM");
+                secrets::read(&path, http.clone(), endpoint.as_deref()).await?
+            }
             None => HashMap::new(),
         };
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
         let settings = Settings::from_variables(get)?;
         let tables = Tables::from_variables(tables, get)?;
         install_crypto();
-        let issuer = match settings.issuer.clone() {
-            Some(issuer) => Some(Arc::new(Issuer::new(issuer).ok_or(BadSetting {
-                name: "OIDC_ISSUER",
-                why: "this machine has no certificates to check it by",
-            })?)),
-            None => None,
-        };
+        let dynamodb = aws::config(http, settings.dynamodb_url.as_deref()).await;
         Ok(Self {
+            store: Store::new(&dynamodb, tables, settings.audit_secret.clone()),
+            cursors: Arc::new(CursorSeal::new(&settings.cursor_secret)),
             limiter: Arc::default(),
             users: Arc::default(),
-            issuer,
-            store: Store::connect(
-                settings.dynamodb_url.as_deref(),
-                tables,
-                settings.audit_secret.clone(),
-            )
-            .await,
-            cursors: Arc::new(CursorSeal::new(&settings.cursor_secret)),
+            issuer: settings.issuer.clone().map(|issuer| Arc::new(Issuer::new(issuer))),
             settings: Arc::new(settings),
         })
     }

@@ -6,16 +6,20 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::config::is_loopback;
 
+/// Reads the machine's certificates: once for all services.
+pub fn http() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
 /// `endpoint`: another one than the region's own.
-pub async fn config(endpoint: Option<&str>) -> SdkConfig {
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+pub async fn config(http: SharedHttpClient, endpoint: Option<&str>) -> SdkConfig {
     // Quick first retries: a throttled partition or a cut connection is soon back.
     let retries = RetryConfig::standard()
         .with_max_attempts(5)

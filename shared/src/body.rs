@@ -44,18 +44,10 @@ impl Body {
         Ok(Fields::read(&self.node()?, members, read)?)
     }
 
-    /// The same where no member is needed: the body may be left out.
-    pub fn read_if_any<T>(
-        &self,
-        members: Members,
-        read: impl for<'f, 'n> FnOnce(&mut Object<'f, 'n>) -> Option<T>,
-    ) -> Result<T, Problem> {
-        let node = if self.bytes.is_empty() {
-            Node::parse(b"{}").map_err(|_| Problem::INTERNAL)?
-        } else {
-            self.node()?
-        };
-        Ok(Fields::read(&node, members, read)?)
+    /// For what needs no word: no body, or an object without members.
+    pub fn says_nothing(&self) -> Result<(), Problem> {
+        const NOTHING: Members = Members { writable: &[], read_only: &[] };
+        if self.bytes.is_empty() { Ok(()) } else { self.read(NOTHING, |_| Some(())) }
     }
 
     /// What the caller's key stands for, where one was sent.

@@ -1,27 +1,30 @@
 //! Quartet's platform: what each function wears, in the order in which a request meets it.
 
-pub mod answer;
-pub mod app;
-pub mod audit;
-pub mod auth;
-mod aws;
-pub mod body;
-pub mod config;
-pub mod fields;
-pub mod http;
-pub mod json;
-pub mod list;
-pub mod log;
-pub mod params;
-pub mod precondition;
-pub mod problem;
-pub mod rate_limit;
-pub mod secrets;
+// The process, and what it is made of.
 pub mod serve;
+pub mod app;
+pub mod config;
+pub mod secrets;
 pub mod services;
-pub mod store;
+mod aws;
+
+// The way of a request.
+pub mod http;
+pub mod auth;
+pub mod rate_limit;
+pub mod precondition;
+pub mod params;
+pub mod body;
+pub mod json;
+pub mod fields;
 pub mod values;
 mod wrong;
+pub mod list;
+pub mod store;
+pub mod audit;
+pub mod answer;
+pub mod problem;
+pub mod log;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -63,7 +63,7 @@ impl Problem {
     pub const STORAGE_UNAVAILABLE: Self = Self::new(
         503,
         "storage_unavailable",
-        "The storage did not answer in time; send the request again.",
+        "What this needs did not answer in time; send the request again.",
     )
     .retry_after(2);
 

@@ -150,3 +150,23 @@ pub fn source(ip: Option<std::net::IpAddr>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_an_address_or_the_64_bits_that_one_host_has() {
+        let of = |ip: &str| source(ip.parse().ok());
+        assert_eq!(of("203.0.113.7"), "source#203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn what_is_leased_at_once_shrinks_with_what_is_left() {
+        let leases = [(600, 600), (400, 600), (60, 600), (59, 600), (99, 99), (0, 600)];
+        assert_eq!(leases.map(|(left, limit)| portion(left, limit)), [10, 8, 1, 1, 1, 1]);
+    }
+}

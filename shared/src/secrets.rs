@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
+
 use crate::aws;
 use crate::config::BadSetting;
 
@@ -16,6 +18,7 @@ fn parameter(path: &str, name: &str) -> String {
 /// The secrets under a path, by the names of their variables. One that isn't there is left out.
 pub async fn read(
     path: &str,
+    http: SharedHttpClient,
     endpoint: Option<&str>,
 ) -> Result<HashMap<&'static str, String>, BadSetting> {
     let wrong = |why| BadSetting { name: "SECRETS_PATH", why };
@@ -23,7 +26,7 @@ pub async fn read(
         return Err(wrong("a path in SSM Parameter Store, such as /quartet/prod"));
     }
     let parameters = NAMES.iter().map(|name| parameter(path, name)).collect();
-    let ssm = aws_sdk_ssm::Client::new(&aws::config(endpoint).await);
+    let ssm = aws_sdk_ssm::Client::new(&aws::config(http, endpoint).await);
     let got = ssm.get_parameters().set_names(Some(parameters)).with_decryption(true).send().await;
     let got = got.map_err(|_| wrong("the parameters under it could not be read"))?;
     let mut secrets = HashMap::new();

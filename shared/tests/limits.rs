@@ -103,8 +103,10 @@ async fn a_user_may_have_a_limit_of_its_own() {
 async fn guesses_count_against_their_source_before_any_look_up() {
     early_in_a_minute().await;
     let app = app("10").await;
-    for _ in 0..4 {
-        assert_eq!(app.anon().get("/coupons").await.status, 200);
+    for number in 0..4 {
+        // Whatever a client says of where it comes from.
+        let forwarded = app.anon().header("x-forwarded-for", &format!("203.0.113.{number}"));
+        assert_eq!(forwarded.get("/coupons").await.status, 200);
         assert_eq!(app.with_key("qk_guess").get("/nowhere").await.status, 401);
     }
     assert_eq!(

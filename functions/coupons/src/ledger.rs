@@ -182,33 +182,26 @@ pub fn subject(id: Uuid) -> Subject {
     Subject { item_type: "redemptions", item_id: id }
 }
 
-pub fn confirm(
+/// A redemption that is confirmed or cancelled: its counts move, and the order of a cancelled one is
+/// free for another at once.
+pub fn settle(
     caller: &Caller,
     old: &Redemption,
     new: &Redemption,
     answer: Answer,
 ) -> Result<Change, Problem> {
+    let is_cancelled = new.state == State::Cancelled;
+    let changed: &[_] = if is_cancelled { &["state"] } else { &["state", "redeemed_at"] };
+    let mut change = Change::new(caller, Access::Update, subject(new.id), changed, answer)
+        .replace(Table::Coupons, &Row::of(new), old.version)?;
     let mut deltas = Deltas::default();
-    deltas.live(old, -1);
-    deltas.live(new, 1);
-    let change =
-        Change::new(caller, Access::Update, subject(new.id), &["state", "redeemed_at"], answer)
-            .replace(Table::Coupons, &Row::of(new), old.version)?;
-    Ok(deltas.into_change(change))
-}
-
-/// The order is free for another redemption at once.
-pub fn cancel(
-    caller: &Caller,
-    old: &Redemption,
-    new: &Redemption,
-    answer: Answer,
-) -> Result<Change, Problem> {
-    let mut deltas = Deltas::default();
-    deltas.ended(old, "cancelled");
-    let change = Change::new(caller, Access::Update, subject(new.id), &["state"], answer)
-        .replace(Table::Coupons, &Row::of(new), old.version)?
-        .remove(Table::Coupons, &order_key(old.coupon_id, &old.order_id));
+    if is_cancelled {
+        deltas.ended(old, "cancelled");
+        change = change.remove(Table::Coupons, &order_key(old.coupon_id, &old.order_id));
+    } else {
+        deltas.live(old, -1);
+        deltas.live(new, 1);
+    }
     Ok(deltas.into_change(change))
 }
 
@@ -223,11 +216,4 @@ pub fn list(coupon: Uuid) -> Partitions {
         order: Order::Descending,
         until: None,
     }
-}
-
-/// A row of `list`.
-#[derive(Deserialize)]
-pub struct Listed {
-    #[serde(flatten)]
-    pub redemption: Redemption,
 }

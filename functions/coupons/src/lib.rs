@@ -1,20 +1,22 @@
-//! Coupons: the resource, its list, import and export.
+//! Coupons and their redemptions: first the HTTP, then the rules, then where things lie.
 
-mod coupon;
-mod import;
-mod ledger;
-mod list;
-mod money;
-mod near;
-mod place;
-mod redeem;
-mod redemption;
 mod routes;
-mod rules;
-mod standing;
-mod table;
+mod list;
+mod import;
+mod redeem;
+
 mod terms;
+mod coupon;
+mod money;
+mod rules;
+mod redemption;
+mod place;
+
+mod near;
+mod table;
+mod ledger;
 mod usage;
+mod standing;
 
 use shared::app::Function;
 use shared::store::Table;

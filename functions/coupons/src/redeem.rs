@@ -9,7 +9,6 @@ use shared::app::App;
 use shared::auth::permissions::{CouponsRedeem, CouponsWrite, CouponsWriteOrRedeem};
 use shared::auth::{Allowed, Anyone, Caller, Scope};
 use shared::body::Body;
-use shared::fields::Members;
 use shared::http::{Ids, NoParams};
 use shared::list::Paging;
 use shared::params::Params;
@@ -18,7 +17,7 @@ use shared::store::{Change, Looked, Page, Store};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
-use crate::ledger::{self, Listed};
+use crate::ledger::{self, Row};
 use crate::redemption::{NewRedemption, Question, Redemption};
 use crate::rules::{self, Rule};
 use crate::standing::Standing;
@@ -112,11 +111,7 @@ pub async fn confirm(
     Ids(ids): Ids<(Uuid, Uuid)>,
     body: Body,
 ) -> Result<Answer, Problem> {
-    settle(store, &caller, ids, &body, |caller, old, now| match old.confirmed(now)? {
-        Some(new) => ledger::confirm(caller, old, &new, Answer::ok(&new.seen_at(now))?),
-        None => Ok(Change::nothing(Answer::ok(&old.seen_at(now))?)),
-    })
-    .await
+    settle(store, &caller, ids, &body, Redemption::confirmed).await
 }
 
 /// `POST /coupons/{id}/redemptions/{rid}/cancel`
@@ -126,29 +121,28 @@ pub async fn cancel(
     Ids(ids): Ids<(Uuid, Uuid)>,
     body: Body,
 ) -> Result<Answer, Problem> {
-    settle(store, &caller, ids, &body, |caller, old, now| match old.cancelled(now) {
-        Some(new) => ledger::cancel(caller, old, &new, Answer::ok(&new.seen_at(now))?),
-        None => Ok(Change::nothing(Answer::ok(&old.seen_at(now))?)),
-    })
-    .await
+    settle(store, &caller, ids, &body, Redemption::cancelled).await
 }
 
-/// A redemption's next state, decided on what it is now. The body says nothing.
+/// Gives a redemption its next version, where there is one.
 async fn settle(
     store: Store,
     caller: &Caller,
     (coupon, id): (Uuid, Uuid),
     body: &Body,
-    decide: impl Fn(&Caller, &Redemption, Timestamp) -> Result<Change, Problem>,
+    next: fn(&Redemption, Timestamp) -> Result<Option<Redemption>, Problem>,
 ) -> Result<Answer, Problem> {
-    const NOTHING: Members = Members { writable: &[], read_only: &[] };
-    let (store, decide) = (&store, &decide);
-    let work = || async move {
-        body.read_if_any(NOTHING, |_| Some(()))?;
+    let store = &store;
+    let decide = || async move {
+        body.says_nothing()?;
         let old = ledger::read(store, coupon, id).await?;
-        decide(caller, &old, Timestamp::now())
+        let now = Timestamp::now();
+        match next(&old, now)? {
+            Some(new) => ledger::settle(caller, &old, &new, Answer::ok(&new.seen_at(now))?),
+            None => Ok(Change::nothing(Answer::ok(&old.seen_at(now))?)),
+        }
     };
-    store.commit(body.key(caller).as_ref(), work).await
+    store.commit(body.key(caller).as_ref(), decide).await
 }
 
 /// `GET /coupons/{id}/redemptions/{rid}`
@@ -173,14 +167,10 @@ pub async fn list(
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let ledger = ledger::list(id);
     let mut looked = Looked::default();
-    let page = store.page(
-        &ledger,
-        paging.after.clone(),
-        paging.limit,
-        false,
-        &mut looked,
-        |row: Listed| Some(row.redemption),
-    );
+    let page =
+        store.page(&ledger, paging.after.clone(), paging.limit, false, &mut looked, |row: Row| {
+            Some(row.redemption)
+        });
     let ((), page) = futures_util::try_join!(table::existed(&store, id), page)?;
     let now = Timestamp::now();
     let items = page.items.iter().map(|redemption| redemption.seen_at(now)).collect();

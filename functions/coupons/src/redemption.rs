@@ -169,8 +169,9 @@ impl Redemption {
     }
 
     /// The next version once cancelled; None where there is nothing to cancel.
-    pub fn cancelled(&self, now: Timestamp) -> Option<Self> {
-        self.is_live(now).then(|| self.next(State::Cancelled))
+    #[expect(clippy::unnecessary_wraps, reason = "as confirmed, which may be refused")]
+    pub fn cancelled(&self, now: Timestamp) -> Result<Option<Self>, Problem> {
+        Ok(self.is_live(now).then(|| self.next(State::Cancelled)))
     }
 
     /// The next version once its slot is given to another.

@@ -199,3 +199,40 @@ async fn a_key_remembers_an_answer_that_changed_nothing_through_a_cut_as_well() 
     let again = ada.key("k").post(&redeem, &common::order("c", "o")).await;
     assert_eq!((again.json(), again.header("idempotency-replayed")), (first.json(), "true"));
 }
+
+#[tokio::test]
+async fn a_key_is_forgotten_once_its_day_is_over_whether_or_not_ttl_came_by() {
+    let (app, ada) = app().await;
+    let first = ada.key("k").post("/coupons", &save10()).await;
+    let record = app.items(Table::Idempotency).await.pop().unwrap_or_default();
+    let over = aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned());
+    let put = app.dynamodb().put_item().table_name("quartet-idempotency").set_item(Some(record));
+    assert!(put.item("expires_at", over).send().await.is_ok());
+    let again = ada.key("k").post("/coupons", &numbered(2)).await;
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (201, ""));
+    assert_ne!(first.json()["id"], again.json()["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_an_import_runs_its_key_waits_with_other_bytes() {
+    let (app, ada) = app().await;
+    let body = |count: usize| json!({"items": (0..count).map(numbered).collect::<Vec<_>>()});
+    app.faults.next("TransactWriteItems", Fault::Delay(Duration::from_millis(600)));
+    let running = {
+        let ada = ada.key("k");
+        tokio::spawn(async move { ada.post("/coupons/import", &body(5)).await })
+    };
+    while app.faults.unmet() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let other = json!({"items": [numbered(9)]});
+    let refused = ada.key("k").post("/coupons/import", &other).await;
+    assert_eq!(refused.problem(), "409 idempotency_in_progress");
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(running.await.map(|reply| reply.json()["imported"].clone()).ok(), Some(json!(5)));
+    assert_eq!(
+        ada.key("k").post("/coupons/import", &other).await.problem(),
+        "422 idempotency_key_reused"
+    );
+    assert_eq!(coupons(&app).await, 5);
+}

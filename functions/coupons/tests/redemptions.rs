@@ -139,6 +139,26 @@ async fn an_expired_reservation_frees_its_slot_by_itself_and_stays_expired() {
 }
 
 #[tokio::test]
+async fn a_time_asked_for_moves_the_expiry_of_reservations_and_not_the_counts() {
+    let (app, ada, path) = with_coupon(&json!({"max_redemptions": 1})).await;
+    ada.post(&format!("{path}/redemptions"), &reserving("c1", "o1", 3_600)).await;
+    let at = |at: &str| format!("{path}?at={at}");
+    for (time, status, reserved) in
+        [("2026-01-01T00:00:00Z", "exhausted", 1), ("2098-01-01T00:00:00Z", "active", 0)]
+    {
+        let seen = app.anon().get(&at(time)).await.json();
+        assert_eq!(
+            (&seen["status"], &seen["times_reserved"]),
+            (&json!(status), &json!(reserved)),
+            "{time}"
+        );
+        let question = json!({"order_amount": "1", "currency": "GBP", "at": time});
+        let evaluation = app.anon().post(&format!("{path}/evaluations"), &question).await.json();
+        assert_eq!(evaluation["applicable"], status == "active", "{time}");
+    }
+}
+
+#[tokio::test]
 async fn a_lowered_limit_counts_expired_reservations_for_nothing_however_many() {
     for limit in ["max_redemptions", "max_redemptions_per_customer"] {
         let (_app, ada, path) = with_coupon(&json!({})).await;

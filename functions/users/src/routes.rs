@@ -10,7 +10,7 @@ use shared::app::App;
 use shared::auth::permissions::UsersRead;
 use shared::auth::{Admin, AdminOr, AnyUser, Caller, Scopes, StoredKey, User};
 use shared::body::Body;
-use shared::fields::{Members, Wrong};
+use shared::fields::Wrong;
 use shared::http::{Ids, NoParams, Routes};
 use shared::list::Paging;
 use shared::params::Params;
@@ -219,10 +219,9 @@ async fn create_key(
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {
-    const NOTHING: Members = Members { writable: &[], read_only: &[] };
     let (store, caller, body) = (&store, &caller, &body);
     let decide = || async move {
-        body.read_if_any(NOTHING, |_| Some(()))?;
+        body.says_nothing()?;
         let user = table::read(store, id).await?;
         let (key, token) = StoredKey::new(id, Timestamp::now())?;
         let location = format!("/users/{id}/keys/{}", key.key_id);

@@ -1,6 +1,7 @@
 //! The identity provider's keys: fetched when they are first needed, kept, and fetched again for a
 //! key that isn't known, once a minute at most. They go on serving while the issuer is away.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -29,7 +30,7 @@ pub struct IssuerSettings {
 
 pub struct Issuer {
     pub settings: IssuerSettings,
-    http: reqwest::Client,
+    http: OnceLock<Option<reqwest::Client>>,
     keys: Mutex<Keys>,
 }
 
@@ -47,15 +48,20 @@ struct Discovery {
 }
 
 impl Issuer {
-    pub fn new(settings: IssuerSettings) -> Option<Self> {
-        // The process's TLS: ring, as for DynamoDB.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .ok()?;
-        Some(Self { settings, http, keys: Mutex::default() })
+    pub fn new(settings: IssuerSettings) -> Self {
+        Self { settings, http: OnceLock::new(), keys: Mutex::default() }
+    }
+
+    /// Made when the first token comes: a start needs none. None where this machine has no
+    /// certificates to check the issuer by.
+    fn http(&self) -> Option<&reqwest::Client> {
+        let make = || {
+            // The process's TLS: ring, as for DynamoDB.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let client = reqwest::Client::builder().timeout(TIMEOUT);
+            client.redirect(reqwest::redirect::Policy::none()).build().ok()
+        };
+        self.http.get_or_init(make).as_ref()
     }
 
     /// The key of an id; None where the provider has none. Fails where there are no keys at all and
@@ -103,7 +109,7 @@ impl Issuer {
     }
 
     async fn json<T: serde::de::DeserializeOwned>(&self, url: &str) -> Option<T> {
-        let response = self.http.get(url).send().await.ok()?;
+        let response = self.http()?.get(url).send().await.ok()?;
         if response.status() != 200 {
             return None;
         }

@@ -59,25 +59,17 @@ impl KnownUsers {
         if let Some(known) = self.known(&by, asked) {
             return Ok(Some(known));
         }
-        let id = match subject.user_id() {
-            Some(id) => Some(id),
-            None => store
-                .get(Table::Users, &User::subject_key(&subject.0))
-                .await?
-                .map(|claim: Claim| claim.user_id),
-        };
-        let user = match id {
+        let by_id = match subject.user_id() {
             Some(id) => read(store, id).await?,
             None => None,
         };
         // A subject of the provider's may have the form of an id of ours.
-        let user = match (user, subject.user_id()) {
-            (None, Some(_)) => match store.get(Table::Users, &User::subject_key(&subject.0)).await?
-            {
+        let user = match by_id {
+            Some(user) => Some(user),
+            None => match store.get(Table::Users, &User::subject_key(&subject.0)).await? {
                 Some(Claim { user_id }) => read(store, user_id).await?,
                 None => None,
             },
-            (user, _) => user,
         };
         Ok(user.filter(|user| !user.disabled).map(|user| self.keep(by, user, asked)))
     }

@@ -98,37 +98,30 @@ impl Change {
         item: &impl Serialize,
         otherwise: Otherwise,
     ) -> Result<Self, Problem> {
-        self.writes.push(Write {
-            table,
-            action: Action::Put(written(item)?),
-            condition: Some(ABSENT),
-            names: HashMap::new(),
-            values: Item::new(),
-            otherwise,
-        });
+        let write = Write::new(table, Action::Put(written(item)?)).on_condition(ABSENT);
+        self.writes.push(Write { otherwise, ..write });
         Ok(self)
     }
 
     /// Puts an item whatever is there; another write of the change has to guard it.
     pub fn put(mut self, table: Table, item: &impl Serialize) -> Result<Self, Problem> {
         let action = Action::Put(written(item)?);
-        self.writes.push(Write::unconditional(table, action));
+        self.writes.push(Write::new(table, action));
         Ok(self)
     }
 
     /// Deletes an item that must be there.
     #[must_use]
     pub fn take(mut self, table: Table, key: &ItemKey) -> Self {
-        let mut write = Write::unconditional(table, Action::Delete(key.attributes()));
-        write.condition = Some("attribute_exists(pk)");
-        self.writes.push(write);
+        let write = Write::new(table, Action::Delete(key.attributes()));
+        self.writes.push(write.on_condition("attribute_exists(pk)"));
         self
     }
 
     /// Deletes an item whatever it is; another write of the change has to guard it.
     #[must_use]
     pub fn remove(mut self, table: Table, key: &ItemKey) -> Self {
-        self.writes.push(Write::unconditional(table, Action::Delete(key.attributes())));
+        self.writes.push(Write::new(table, Action::Delete(key.attributes())));
         self
     }
 
@@ -179,8 +172,8 @@ impl Change {
     /// Deletes an item whose `counter` has come down to zero.
     #[must_use]
     pub fn clear(mut self, table: Table, key: &ItemKey, counter: &'static str) -> Self {
-        let mut write = Write::unconditional(table, Action::Delete(key.attributes()));
-        write.condition = Some("attribute_not_exists(#counter) OR #counter = :zero");
+        let mut write = Write::new(table, Action::Delete(key.attributes()))
+            .on_condition("attribute_not_exists(#counter) OR #counter = :zero");
         write.names.insert("#counter".to_owned(), counter.to_owned());
         write.values.insert(":zero".to_owned(), AttributeValue::N("0".to_owned()));
         self.writes.push(write);
@@ -199,7 +192,8 @@ impl Change {
 pub(super) const ABSENT: &str = "attribute_not_exists(pk)";
 
 impl Write {
-    fn unconditional(table: Table, action: Action) -> Self {
+    /// Unconditional as yet.
+    fn new(table: Table, action: Action) -> Self {
         Self {
             table,
             action,
@@ -210,15 +204,14 @@ impl Write {
         }
     }
 
+    fn on_condition(self, condition: &'static str) -> Self {
+        Self { condition: Some(condition), ..self }
+    }
+
     fn of_version(table: Table, action: Action, version: u64) -> Self {
-        Self {
-            table,
-            action,
-            condition: Some("version = :version"),
-            names: HashMap::new(),
-            values: Item::from([(":version".to_owned(), AttributeValue::N(version.to_string()))]),
-            otherwise: Otherwise::DecideAnew,
-        }
+        let mut write = Self::new(table, action).on_condition("version = :version");
+        write.values.insert(":version".to_owned(), AttributeValue::N(version.to_string()));
+        write
     }
 
     pub(super) fn item(&self, name: &str) -> Result<TransactWriteItem, Problem> {

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
@@ -26,7 +27,6 @@ pub use self::idempotency::{Begun, Key as IdempotencyKey};
 pub use self::lease::Leased;
 pub use self::meter::{Cost, Meter};
 pub use self::pages::{Looked, Order, Page, Partitions};
-use crate::aws;
 use crate::config::{BadSetting, Secrets};
 use crate::log;
 use crate::problem::Problem;
@@ -113,9 +113,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// `endpoint`: another DynamoDB than the region's own.
-    pub async fn connect(endpoint: Option<&str>, tables: Tables, audit_secret: Secrets) -> Self {
-        let client = Client::new(&aws::config(endpoint).await);
+    pub fn new(config: &SdkConfig, tables: Tables, audit_secret: Secrets) -> Self {
+        let client = Client::new(config);
         Self { client, tables: Arc::new(tables), audit_secret, meter: Arc::default() }
     }
 

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use shared::auth::Scope;
 use shared::testing::{Client, TestApp};
@@ -144,4 +146,39 @@ pub fn replay(ledger: &[Value]) -> Value {
         "reserved": count("reserved"), "redeemed": count("redeemed"), "cancelled": count("cancelled"),
         "expired": count("expired"), "discount_total": total(&redeemed), "by_day": by_day,
     })
+}
+
+/// What must hold of a ledger at any rest: its stats, its entries, its limits.
+pub async fn check(app: &TestApp, caller: &Client, path: &str, most: Option<usize>) -> Vec<Value> {
+    // Time goes on: stats are held to a ledger that was the same before and after.
+    let ledger = loop {
+        let before = ledger(caller, path).await;
+        let stats = caller.get(&format!("{path}/stats")).await.json();
+        if before == ledger(caller, path).await {
+            assert_eq!(stats, replay(&before));
+            break before;
+        }
+    };
+    let live = |redemption: &&Value| {
+        ["reserved", "redeemed"].contains(&redemption["state"].as_str().unwrap_or("?"))
+    };
+    let orders: Vec<_> =
+        ledger.iter().filter(live).map(|redemption| redemption["order_id"].to_string()).collect();
+    assert!(most.is_none_or(|most| orders.len() <= most), "{} of {most:?}", orders.len());
+    assert_eq!(
+        orders.iter().collect::<HashSet<_>>().len(),
+        orders.len(),
+        "an order has two live redemptions"
+    );
+    let created: Vec<_> = app.entries().await;
+    let created = created.iter().filter(|stored| stored.entry.item_type == "redemptions");
+    let created =
+        created.filter(|stored| stored.entry.access_type == shared::audit::Access::Create);
+    let created: HashSet<_> = created.map(|stored| stored.entry.item_id.to_string()).collect();
+    let ids: HashSet<_> = ledger
+        .iter()
+        .map(|redemption| redemption["id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(created, ids, "each redemption has its entry, and each entry its redemption");
+    ledger
 }
