@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shared::app::{App, Function};
+use local::FUNCTIONS;
+use shared::app::App;
 use shared::config::is_loopback;
 use shared::embedded::{Embedded, Template, gateway};
 use shared::log;
@@ -14,7 +15,6 @@ use crate::data::{DataDir, Secrets};
 use crate::options::{Options, Seed, Storage};
 use crate::seed;
 
-const FUNCTIONS: [Function; 3] = [coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
 const ADMIN_TOKEN: &str = "local-admin-token";
 /// How long requests in flight may take to end once a signal has come.
 const GRACE: Duration = Duration::from_secs(30);
@@ -81,13 +81,13 @@ pub async fn run(options: Options) -> Result<(), String> {
         })
     };
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
-    log::start(app.settings().log_level);
+    log::start(app.settings().basics.log_level);
     app.announce();
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;
     }
     let admin_token = variable("ADMIN_TOKEN").unwrap_or_default();
-    let router = gateway(template, &FUNCTIONS, &app);
+    let router = gateway(template, FUNCTIONS, &app);
     if options.seed == Some(Seed::Demo) || (options.seed.is_none() && stored.is_new) {
         let first = admin_token.split(',').next().unwrap_or_default().trim();
         println!("{}", seed::demo(&router, first).await?);

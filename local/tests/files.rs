@@ -7,13 +7,11 @@ use std::path::PathBuf;
 use http::Request;
 use http_body_util::BodyExt;
 use lambda_http::RequestExt;
+use local::{FUNCTIONS, WORKERS};
 use serde_json::Value;
-use shared::app::Function;
 use shared::embedded::Template;
 use shared::testing::{ADMIN_TOKEN, TestApp};
 use tower::ServiceExt;
-
-const FUNCTIONS: [Function; 3] = [coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
 
 /// Each sample event by its file's name.
 fn events() -> BTreeMap<String, String> {
@@ -43,7 +41,8 @@ fn fits(pattern: &str, path: &str) -> bool {
 fn every_function_is_in_the_template_and_gets_each_of_its_routes() -> Result<(), String> {
     let template = Template::of_the_project()?;
     let declared: Vec<_> = template.functions().map(|(name, _)| name).collect();
-    let mut built: Vec<_> = FUNCTIONS.iter().map(|function| function.name).collect();
+    let workers = WORKERS.iter().map(|worker| worker.name);
+    let mut built: Vec<_> = FUNCTIONS.iter().map(|of| of.name).chain(workers).collect();
     built.sort_unstable();
     assert_eq!(
         {
@@ -111,7 +110,7 @@ fn every_route_has_an_event_of_its_function_s_name() {
 /// As deployed: each event goes to the function that its name begins with.
 #[tokio::test]
 async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn std::error::Error>> {
-    let app = TestApp::start(&FUNCTIONS).await;
+    let app = TestApp::start(FUNCTIONS).await;
     let key = app.user_key("ada", &shared::auth::Scope::ALL).await;
     for (name, text) in events() {
         let text = text

@@ -3,12 +3,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use http::Method;
+use local::FUNCTIONS;
 use serde_json::json;
-use shared::app::Function;
 use shared::auth::Scope;
 use shared::testing::{Client, Issuer, SigningKey, TestApp, now};
-
-const FUNCTIONS: [Function; 3] = [coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
 
 const SERVICE_KEY: &str = "the-prepay-service-key-of-32-bytes!";
 
@@ -131,7 +129,7 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
     let services = json!({"prepay": SERVICE_KEY}).to_string();
     let mut settings = issuer.settings();
     settings.push(("SERVICE_KEYS", &services));
-    let app = TestApp::start_with(&FUNCTIONS, &settings).await;
+    let app = TestApp::start_with(FUNCTIONS, &settings).await;
     let callers = callers(&app, &issuer, &issued).await;
     let nobodies = [
         ("a wrong key", app.with_key("qk_wrong")),

@@ -1,6 +1,5 @@
 //! What a function is made of, and what one process holds for all its requests.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -14,7 +13,7 @@ use crate::list::CursorSeal;
 use crate::problem::Problem;
 use crate::rate_limit::Limiter;
 use crate::secrets;
-use crate::store::{Store, Table, Tables};
+use crate::store::{Store, Table};
 
 /// One Lambda function: the tables that it may touch and the routes that it answers.
 #[derive(Clone, Copy)]
@@ -43,20 +42,12 @@ impl App {
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
         let http = aws::http();
-        let secrets = match get("SECRETS_PATH").filter(|path| !path.is_empty()) {
-            Some(path) => {
-                let endpoint = get("AWS_ENDPOINT_URL_SSM");
-                secrets::read(&path, http.clone(), endpoint.as_deref()).await?
-            }
-            None => HashMap::new(),
-        };
+        let secrets = secrets::read(secrets::OF_FUNCTIONS, http.clone(), &get).await?;
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
-        let settings = Settings::from_variables(get)?;
-        let tables = Tables::from_variables(tables, get)?;
+        let settings = Settings::from_variables(&get)?;
         install_crypto();
-        let dynamodb = aws::config(http, settings.dynamodb_url.as_deref()).await;
         Ok(Self {
-            store: Store::new(&dynamodb, tables, settings.audit_secret.clone()),
+            store: Store::start(http, &settings.basics, tables, &get).await?,
             cursors: Arc::new(CursorSeal::new(&settings.cursor_secret)),
             limiter: Arc::default(),
             users: Arc::default(),

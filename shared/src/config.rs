@@ -19,36 +19,38 @@ pub struct BadSetting {
     pub why: &'static str,
 }
 
-/// What every function reads.
+/// What every process reads: functions, and the workers behind them.
 #[derive(Clone)]
-pub struct Settings {
-    pub admin_token: Secrets,
-    pub cursor_secret: Secrets,
+pub struct Basics {
     pub audit_secret: Secrets,
-    pub cors_origins: Vec<String>,
     /// Another DynamoDB than the region's own.
     pub dynamodb_url: Option<String>,
     pub log_level: Level,
+}
+
+/// What every function that answers requests reads.
+#[derive(Clone)]
+pub struct Settings {
+    pub basics: Basics,
+    pub admin_token: Secrets,
+    pub cursor_secret: Secrets,
+    pub cors_origins: Vec<String>,
     /// Requests that a caller may make in a minute, where it has no limit of its own.
     pub rate_limit_per_minute: u32,
     pub services: BTreeMap<String, Service>,
     pub issuer: Option<IssuerSettings>,
 }
 
-impl Settings {
+const LONG_SECRET: &str = "needed, each at least 32 characters";
+
+impl Basics {
     /// From the variables that `get` knows, an empty one being none.
     pub fn from_variables(
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
         let get = |name| get(name).filter(|value| !value.is_empty());
-        let secret = |name, shortest, why| {
-            Secrets::parse(&get(name).unwrap_or_default(), shortest).ok_or(BadSetting { name, why })
-        };
         Ok(Self {
-            admin_token: secret("ADMIN_TOKEN", 16, "needed, each at least 16 characters")?,
-            cursor_secret: secret("CURSOR_SECRET", 32, "needed, each at least 32 characters")?,
-            audit_secret: secret("AUDIT_SECRET", 32, "needed, each at least 32 characters")?,
-            cors_origins: origins(&get("CORS_ORIGINS").unwrap_or_default())?,
+            audit_secret: Secrets::needed("AUDIT_SECRET", get, 32, LONG_SECRET)?,
             dynamodb_url: match get("AWS_ENDPOINT_URL_DYNAMODB") {
                 Some(url) if !is_endpoint(&url) => {
                     return Err(BadSetting {
@@ -58,6 +60,31 @@ impl Settings {
                 }
                 url => url,
             },
+            log_level: match get("LOG_LEVEL") {
+                Some(level) => log_level(&level),
+                None => Some(Level::INFO),
+            }
+            .ok_or(BadSetting {
+                name: "LOG_LEVEL",
+                why: "one of error, warn, info, debug, trace",
+            })?,
+        })
+    }
+}
+
+impl Settings {
+    /// From the variables that `get` knows, an empty one being none.
+    pub fn from_variables(
+        get: impl Fn(&'static str) -> Option<String> + Copy,
+    ) -> Result<Self, BadSetting> {
+        let basics = Basics::from_variables(get)?;
+        let get = move |name| get(name).filter(|value| !value.is_empty());
+        let why = "needed, each at least 16 characters";
+        Ok(Self {
+            basics,
+            admin_token: Secrets::needed("ADMIN_TOKEN", get, 16, why)?,
+            cursor_secret: Secrets::needed("CURSOR_SECRET", get, 32, LONG_SECRET)?,
+            cors_origins: origins(&get("CORS_ORIGINS").unwrap_or_default())?,
             rate_limit_per_minute: match get("RATE_LIMIT_PER_MINUTE").map(|limit| limit.parse()) {
                 None => 600,
                 Some(Ok(limit @ 1..)) => limit,
@@ -73,14 +100,6 @@ impl Settings {
                 })?,
             },
             issuer: issuer(&get)?,
-            log_level: match get("LOG_LEVEL") {
-                Some(level) => log_level(&level),
-                None => Some(Level::INFO),
-            }
-            .ok_or(BadSetting {
-                name: "LOG_LEVEL",
-                why: "one of error, warn, info, debug, trace",
-            })?,
         })
     }
 }
@@ -105,6 +124,15 @@ fn issuer(
 pub struct Secrets(Vec<SecretString>);
 
 impl Secrets {
+    fn needed(
+        name: &'static str,
+        get: impl Fn(&'static str) -> Option<String>,
+        shortest: usize,
+        why: &'static str,
+    ) -> Result<Self, BadSetting> {
+        Self::parse(&get(name).unwrap_or_default(), shortest).ok_or(BadSetting { name, why })
+    }
+
     /// A list by commas; None where it is empty or one of it is shorter than `shortest` characters.
     pub fn parse(list: &str, shortest: usize) -> Option<Self> {
         let secrets: Vec<_> = list.split(',').map(str::trim).collect();

@@ -133,6 +133,16 @@ impl Context {
         }
     }
 
+    /// For a call that is no request.
+    pub(crate) fn of_worker(request_id: &str) -> Self {
+        Self {
+            request_id: request_id.to_owned(),
+            source_ip: None,
+            meter: Arc::default(),
+            caller: OnceLock::new(),
+        }
+    }
+
     /// The request's own, or an empty one where no envelope is worn.
     pub(crate) fn of(extensions: &Extensions) -> Arc<Self> {
         let known = extensions.get::<Arc<Self>>().cloned();

@@ -2,6 +2,7 @@
 
 // The process, and what it is made of.
 pub mod serve;
+pub mod worker;
 pub mod app;
 pub mod config;
 pub mod secrets;

@@ -75,6 +75,15 @@ pub fn request(line: &Request) {
     );
 }
 
+/// One call of a worker. `failed`: why it did not succeed, or nothing.
+pub fn work(worker: &'static str, request_id: &str, failed: &'static str, duration_ms: f64) {
+    if failed.is_empty() {
+        tracing::debug!(target: TARGET, worker, request_id, duration_ms, "work");
+    } else {
+        tracing::error!(target: TARGET, worker, request_id, failed, duration_ms, "work");
+    }
+}
+
 /// A storage call that failed for good. `code` is the service's name for it: the rest of such an
 /// error prints stored items.
 pub fn storage_failed(operation: &'static str, code: &str) {

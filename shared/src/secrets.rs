@@ -9,29 +9,34 @@ use crate::aws;
 use crate::config::BadSetting;
 
 /// What every function needs to know its callers, seal its cursors and sign its entries.
-const NAMES: [&str; 4] = ["ADMIN_TOKEN", "CURSOR_SECRET", "AUDIT_SECRET", "SERVICE_KEYS"];
+pub const OF_FUNCTIONS: &[&str] = &["ADMIN_TOKEN", "CURSOR_SECRET", "AUDIT_SECRET", "SERVICE_KEYS"];
 
 fn parameter(path: &str, name: &str) -> String {
     format!("{}/{}", path.trim_end_matches('/'), name.to_ascii_lowercase().replace('_', "-"))
 }
 
-/// The secrets under a path, by the names of their variables. One that isn't there is left out.
+/// The secrets of these `names`, where `SECRETS_PATH` says where they lie. One that isn't there is
+/// left out.
 pub async fn read(
-    path: &str,
+    names: &[&'static str],
     http: SharedHttpClient,
-    endpoint: Option<&str>,
+    get: impl Fn(&'static str) -> Option<String>,
 ) -> Result<HashMap<&'static str, String>, BadSetting> {
+    let Some(path) = get("SECRETS_PATH").filter(|path| !path.is_empty()) else {
+        return Ok(HashMap::new());
+    };
+    let endpoint = get("AWS_ENDPOINT_URL_SSM");
     let wrong = |why| BadSetting { name: "SECRETS_PATH", why };
     if !path.starts_with('/') {
         return Err(wrong("a path in SSM Parameter Store, such as /quartet/prod"));
     }
-    let parameters = NAMES.iter().map(|name| parameter(path, name)).collect();
-    let ssm = aws_sdk_ssm::Client::new(&aws::config(http, endpoint).await);
+    let parameters = names.iter().map(|name| parameter(&path, name)).collect();
+    let ssm = aws_sdk_ssm::Client::new(&aws::config(http, endpoint.as_deref()).await);
     let got = ssm.get_parameters().set_names(Some(parameters)).with_decryption(true).send().await;
     let got = got.map_err(|_| wrong("the parameters under it could not be read"))?;
     let mut secrets = HashMap::new();
     for found in got.parameters.into_iter().flatten() {
-        let name = NAMES.iter().find(|name| found.name.as_deref() == Some(&parameter(path, name)));
+        let name = names.iter().find(|name| found.name.as_deref() == Some(&parameter(&path, name)));
         secrets.extend(name.copied().zip(found.value));
     }
     Ok(secrets)

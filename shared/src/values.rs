@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -164,6 +164,54 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A day of the calendar, as `YYYY-MM-DD` between the years 0000 and 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date(NaiveDate);
+
+impl Date {
+    /// A real day: no time behind it, no sign, no digit too few.
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        const FORM: Wrong = Wrong::invalid("This must be a real day as YYYY-MM-DD.");
+        let shape = |(at, byte): (usize, u8)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        if text.len() != 10 || !text.bytes().enumerate().all(shape) {
+            return Err(FORM);
+        }
+        NaiveDate::parse_from_str(text, "%Y-%m-%d").map(Self).map_err(|_| FORM)
+    }
+
+    pub fn day(self) -> NaiveDate {
+        self.0
+    }
+}
+
+impl From<NaiveDate> for Date {
+    fn from(day: NaiveDate) -> Self {
+        Self(day)
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%d"))
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(|_| serde::de::Error::custom("not a date"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -200,6 +248,30 @@ mod tests {
         }
         assert_eq!(time("0000-01-01T00:00:00+01:00"), Err("out_of_range"));
         assert_eq!(time("9999-12-31T23:59:59-00:01"), Err("out_of_range"));
+    }
+
+    #[test]
+    fn a_date_is_a_real_day_and_nothing_else() {
+        for text in ["2024-02-29", "0000-01-01", "9999-12-31", "2000-02-29"] {
+            assert_eq!(Date::parse(text).map(|day| day.to_string()), Ok(text.to_owned()));
+        }
+        for text in [
+            "",
+            "2024-02-30",
+            "2024-99-99",
+            "2023-02-29",
+            "1900-02-29",
+            "2024-01-01Tgarbage",
+            "2024-01-01T00:00:00Z",
+            "2024-1-1",
+            "24-01-01",
+            "+024-01-01",
+            "2024-01-1 ",
+            "2024/01/01",
+            "٢٠٢٤-٠١",
+        ] {
+            assert_eq!(Date::parse(text).map_err(|w| w.code), Err("invalid_value"), "{text:?}");
+        }
     }
 
     #[test]

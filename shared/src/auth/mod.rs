@@ -42,6 +42,8 @@ pub struct Caller {
 #[derive(Clone)]
 enum Who {
     Administrator,
+    /// A worker of ours, which no request made.
+    Worker(&'static str),
     User(Arc<Acting>),
 }
 
@@ -56,21 +58,30 @@ struct Acting {
 }
 
 impl Caller {
+    /// A worker in one call of it. `name` has a `:`, which no user's name can have.
+    pub fn worker(name: &'static str, request_id: &str) -> Self {
+        Self { who: Who::Worker(name), context: Arc::new(Context::of_worker(request_id)) }
+    }
+
     fn acting(&self) -> Option<&Acting> {
         match &self.who {
-            Who::Administrator => None,
+            Who::Administrator | Who::Worker(_) => None,
             Who::User(acting) => Some(acting),
         }
     }
 
-    /// None for the administrator.
+    /// None for the administrator and for workers.
     pub fn user_id(&self) -> Option<Uuid> {
         self.acting().map(|acting| acting.user.id)
     }
 
     /// The user's name; `admin`, which no user can take, for the administrator.
     pub fn username(&self) -> &str {
-        self.acting().map_or("admin", |acting| &acting.user.username)
+        match &self.who {
+            Who::Administrator => "admin",
+            Who::Worker(name) => name,
+            Who::User(acting) => &acting.user.username,
+        }
     }
 
     pub fn service(&self) -> Option<&str> {
@@ -105,7 +116,7 @@ impl Caller {
 
     /// A name that no other caller has, for what is bound to one: cursors, idempotency keys, limits.
     pub fn identity(&self) -> String {
-        self.user_id().map_or_else(|| "admin".to_owned(), |id| id.to_string())
+        self.user_id().map_or_else(|| self.username().to_owned(), |id| id.to_string())
     }
 
     /// The same for the log.

@@ -158,12 +158,6 @@ pub mod permissions {
         const SCOPES: &'static [Scope] = &[Scope::CouponsWrite];
     }
 
-    pub struct UsersRead;
-
-    impl Permission for UsersRead {
-        const SCOPES: &'static [Scope] = &[Scope::UsersRead];
-    }
-
     pub struct CouponsRedeem;
 
     impl Permission for CouponsRedeem {
@@ -174,5 +168,65 @@ pub mod permissions {
 
     impl Permission for CouponsWriteOrRedeem {
         const SCOPES: &'static [Scope] = &[Scope::CouponsWrite, Scope::CouponsRedeem];
+    }
+
+    pub struct EncountersRead;
+
+    impl Permission for EncountersRead {
+        const SCOPES: &'static [Scope] = &[Scope::EncountersRead];
+    }
+
+    pub struct EncountersWrite;
+
+    impl Permission for EncountersWrite {
+        const SCOPES: &'static [Scope] = &[Scope::EncountersWrite];
+    }
+
+    pub struct EcgsRead;
+
+    impl Permission for EcgsRead {
+        const SCOPES: &'static [Scope] = &[Scope::EcgsRead];
+    }
+
+    pub struct EcgsWrite;
+
+    impl Permission for EcgsWrite {
+        const SCOPES: &'static [Scope] = &[Scope::EcgsWrite];
+    }
+
+    pub struct AuditRead;
+
+    impl Permission for AuditRead {
+        const SCOPES: &'static [Scope] = &[Scope::AuditRead];
+    }
+
+    pub struct UsersRead;
+
+    impl Permission for UsersRead {
+        const SCOPES: &'static [Scope] = &[Scope::UsersRead];
+    }
+
+    pub struct OutagesRead;
+
+    impl Permission for OutagesRead {
+        const SCOPES: &'static [Scope] = &[Scope::OutagesRead];
+    }
+
+    pub struct OutagesRun;
+
+    impl Permission for OutagesRun {
+        const SCOPES: &'static [Scope] = &[Scope::OutagesRun];
+    }
+
+    pub struct PayoffsRead;
+
+    impl Permission for PayoffsRead {
+        const SCOPES: &'static [Scope] = &[Scope::PayoffsRead];
+    }
+
+    pub struct PayoffsWrite;
+
+    impl Permission for PayoffsWrite {
+        const SCOPES: &'static [Scope] = &[Scope::PayoffsWrite];
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, Projection,
-    TimeToLiveSpecification,
+    StreamSpecification, TimeToLiveSpecification,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +19,7 @@ const STACK: &str = "quartet";
 pub struct Template {
     tables: BTreeMap<String, Table>,
     functions: Vec<Function>,
+    workers: Vec<Mapping>,
     variables: BTreeMap<String, String>,
     pub(super) cors: Cors,
 }
@@ -39,6 +40,17 @@ struct Function {
     paths: Vec<String>,
 }
 
+/// A table's stream that calls a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// The worker's binary.
+    pub worker: String,
+    /// The table's name.
+    pub table: String,
+    /// The most records in one event.
+    pub batch_size: u32,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Table {
@@ -48,6 +60,13 @@ struct Table {
     #[serde(default)]
     global_secondary_indexes: Vec<Index>,
     time_to_live_specification: Option<TimeToLive>,
+    stream_specification: Option<Stream>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Stream {
+    stream_view_type: String,
 }
 
 #[derive(Deserialize)]
@@ -115,9 +134,11 @@ impl Template {
         let mut template = Self {
             tables: BTreeMap::new(),
             functions: Vec::new(),
+            workers: Vec::new(),
             variables: BTreeMap::new(),
             cors: Cors::default(),
         };
+        let mut streams = Vec::new();
         for (id, resource) in document.resources {
             match resource.r#type.as_str() {
                 "AWS::DynamoDB::Table" => {
@@ -135,7 +156,11 @@ impl Template {
                         .unwrap_or_default();
                     template.cors = serde_json::from_value(cors).map_err(|error| wrong(&error))?;
                 }
-                "AWS::Serverless::Function" => template.functions.push(Function::of(&resource)),
+                "AWS::Serverless::Function" => {
+                    let function = Function::of(&resource);
+                    streams.extend(streams_of(&function.binary, &resource));
+                    template.functions.push(function);
+                }
                 _ => {}
             }
         }
@@ -144,6 +169,11 @@ impl Template {
         for (name, value) in variables.into_iter().flatten() {
             let table = value.as_str().and_then(|id| template.tables.get(id));
             template.variables.extend(table.map(|table| (name.clone(), table.table_name.clone())));
+        }
+        for (worker, table, batch_size) in streams {
+            let table = template.tables.get(&table).ok_or("template.yaml: no such stream")?;
+            let table = table.table_name.clone();
+            template.workers.push(Mapping { worker, table, batch_size });
         }
         Ok(template)
     }
@@ -161,6 +191,11 @@ impl Template {
     /// The functions' binaries, each with the paths that it is called for.
     pub fn functions(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.functions.iter().map(|function| (function.binary.as_str(), function.paths.as_slice()))
+    }
+
+    /// Which streams call which workers.
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.workers
     }
 
     /// The binary that a path belongs to, as an HTTP API chooses: an exact route, else the longest
@@ -205,6 +240,19 @@ impl Function {
     }
 }
 
+/// The streams that call a function: its binary, the table's resource, the most records at once.
+fn streams_of(binary: &str, resource: &Resource) -> Vec<(String, String, u32)> {
+    let events = resource.properties.pointer("/Events").and_then(Value::as_object);
+    let stream = |event: &Value| {
+        // `!GetAtt AuditTable.StreamArn`
+        let table = event.pointer("/Properties/Stream")?.as_str()?.strip_suffix(".StreamArn")?;
+        let size = event.pointer("/Properties/BatchSize").and_then(Value::as_u64);
+        let size = size.and_then(|size| u32::try_from(size).ok()).unwrap_or(100);
+        Some((binary.to_owned(), table.to_owned(), size))
+    };
+    events.into_iter().flatten().filter_map(|(_, event)| stream(event)).collect()
+}
+
 impl Table {
     async fn create(&self, dynamodb: &Client) -> Result<(), String> {
         let wrong = |error: BuildError| error.to_string();
@@ -217,6 +265,13 @@ impl Table {
         let attributes: Result<_, _> = self.attribute_definitions.iter().map(attribute).collect();
         let indexes: Result<Vec<_>, _> =
             self.global_secondary_indexes.iter().map(Index::built).collect();
+        let stream = |stream: &Stream| {
+            let stream = StreamSpecification::builder()
+                .stream_enabled(true)
+                .stream_view_type(stream.stream_view_type.as_str().into());
+            stream.build()
+        };
+        let stream = self.stream_specification.as_ref().map(stream).transpose();
         let created = dynamodb
             .create_table()
             .table_name(&self.table_name)
@@ -226,6 +281,7 @@ impl Table {
             .set_global_secondary_indexes(
                 Some(indexes.map_err(wrong)?).filter(|indexes| !indexes.is_empty()),
             )
+            .set_stream_specification(stream.map_err(wrong)?)
             .send()
             .await;
         match created {

@@ -13,8 +13,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
@@ -27,7 +27,8 @@ pub use self::idempotency::{Begun, Key as IdempotencyKey};
 pub use self::lease::Leased;
 pub use self::meter::{Cost, Meter};
 pub use self::pages::{Looked, Order, Page, Partitions};
-use crate::config::{BadSetting, Secrets};
+use crate::aws;
+use crate::config::{BadSetting, Basics, Secrets};
 use crate::log;
 use crate::problem::Problem;
 
@@ -38,22 +39,51 @@ pub type Item = HashMap<String, AttributeValue>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
     Coupons,
+    Encounters,
+    Ecgs,
+    Samples,
+    Outages,
+    Plans,
+    Franchises,
+    Payoffs,
     Users,
     Audit,
+    Seals,
     Idempotency,
     Limits,
 }
 
 impl Table {
-    pub const ALL: [Self; 5] =
-        [Self::Coupons, Self::Users, Self::Audit, Self::Idempotency, Self::Limits];
+    pub const ALL: [Self; 13] = [
+        Self::Coupons,
+        Self::Encounters,
+        Self::Ecgs,
+        Self::Samples,
+        Self::Outages,
+        Self::Plans,
+        Self::Franchises,
+        Self::Payoffs,
+        Self::Users,
+        Self::Audit,
+        Self::Seals,
+        Self::Idempotency,
+        Self::Limits,
+    ];
 
     /// The environment variable that holds the table's name.
     pub fn variable(self) -> &'static str {
         match self {
             Self::Coupons => "COUPONS_TABLE",
+            Self::Encounters => "ENCOUNTERS_TABLE",
+            Self::Ecgs => "ECGS_TABLE",
+            Self::Samples => "SAMPLES_TABLE",
+            Self::Outages => "OUTAGES_TABLE",
+            Self::Plans => "PLANS_TABLE",
+            Self::Franchises => "FRANCHISES_TABLE",
+            Self::Payoffs => "PAYOFFS_TABLE",
             Self::Users => "USERS_TABLE",
             Self::Audit => "AUDIT_TABLE",
+            Self::Seals => "SEALS_TABLE",
             Self::Idempotency => "IDEMPOTENCY_TABLE",
             Self::Limits => "LIMITS_TABLE",
         }
@@ -61,11 +91,10 @@ impl Table {
 }
 
 /// The names of the tables that one function may touch.
-#[derive(Clone)]
-pub struct Tables(HashMap<Table, String>);
+struct Tables(HashMap<Table, String>);
 
 impl Tables {
-    pub fn from_variables(
+    fn from_variables(
         needed: &[Table],
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
@@ -113,9 +142,20 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn new(config: &SdkConfig, tables: Tables, audit_secret: Secrets) -> Self {
-        let client = Client::new(config);
-        Self { client, tables: Arc::new(tables), audit_secret, meter: Arc::default() }
+    /// The connection of a process. `get` reads the names of its tables.
+    pub async fn start(
+        http: SharedHttpClient,
+        settings: &Basics,
+        tables: &[Table],
+        get: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, BadSetting> {
+        let config = aws::config(http, settings.dynamodb_url.as_deref()).await;
+        Ok(Self {
+            client: Client::new(&config),
+            tables: Arc::new(Tables::from_variables(tables, get)?),
+            audit_secret: settings.audit_secret.clone(),
+            meter: Arc::default(),
+        })
     }
 
     #[cfg(feature = "embedded")]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
@@ -17,9 +18,10 @@ use super::FaultProxy;
 use crate::app::{App, Function};
 use crate::audit::StoredEntry;
 use crate::auth::{Claim, DEFAULT_LOCATION, Scope, StoredKey, User};
-use crate::embedded::{Embedded, Template, gateway};
+use crate::embedded::{Embedded, Stream, Template, gateway};
 use crate::store::{Item, Table};
 use crate::values::Timestamp;
+use crate::worker::{Event, Failed, Worker, call};
 
 pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 
@@ -32,6 +34,26 @@ pub struct TestApp {
     functions: Vec<Function>,
     settings: HashMap<String, String>,
     embedded: Arc<Embedded>,
+}
+
+/// The environment of a process in a test.
+fn variable(
+    template: &Template,
+    settings: &HashMap<String, String>,
+    name: &str,
+    dynamodb: String,
+) -> Option<String> {
+    match (name, settings.get(name)) {
+        ("AWS_ENDPOINT_URL_DYNAMODB", _) => Some(dynamodb),
+        (_, Some(set)) => Some(set.clone()),
+        ("ADMIN_TOKEN", _) => Some(ADMIN_TOKEN.to_owned()),
+        // Only tests of limits want to meet one.
+        ("RATE_LIMIT_PER_MINUTE", _) => Some("1000000".to_owned()),
+        ("CURSOR_SECRET" | "AUDIT_SECRET", _) => {
+            Some("a-secret-of-thirty-two-characters".to_owned())
+        }
+        (name, _) => template.variable(name),
+    }
 }
 
 /// Who sends a request.
@@ -85,17 +107,7 @@ impl TestApp {
         faults: FaultProxy,
     ) -> Self {
         let template = Template::of_the_project().expect("a template");
-        let variable = |name: &str, dynamodb: String| match (name, settings.get(name)) {
-            ("AWS_ENDPOINT_URL_DYNAMODB", _) => Some(dynamodb),
-            (_, Some(set)) => Some(set.clone()),
-            ("ADMIN_TOKEN", _) => Some(ADMIN_TOKEN.to_owned()),
-            // Only tests of limits want to meet one.
-            ("RATE_LIMIT_PER_MINUTE", _) => Some("1000000".to_owned()),
-            ("CURSOR_SECRET" | "AUDIT_SECRET", _) => {
-                Some("a-secret-of-thirty-two-characters".to_owned())
-            }
-            (name, _) => template.variable(name),
-        };
+        let variable = |name: &str, url| variable(&template, &settings, name, url);
         let through = App::start(&Table::ALL, |name| variable(name, faults.url())).await;
         let direct = App::start(&Table::ALL, |name| variable(name, embedded.url())).await;
         let (through, direct) = (through.expect("settings"), direct.expect("settings"));
@@ -104,6 +116,52 @@ impl TestApp {
         let app = if faultless { direct } else { through };
         let router = gateway(template, &functions, &app);
         Self { router, app, faults, dynamodb, functions, settings, embedded }
+    }
+
+    /// Hands a worker everything that the streams have for it, until there is nothing more: how
+    /// many records it did. It goes through the proxy, and is given up where it fails 20 times.
+    pub async fn drain(&self, worker: &Worker) -> usize {
+        let template = Template::of_the_project().expect("a template");
+        let url = self.faults.url();
+        let variable = |name: &str| variable(&template, &self.settings, name, url.clone());
+        let (handle, _) = worker.begin(variable).await.expect("a worker");
+        let mut streams: Vec<_> = template
+            .mappings()
+            .iter()
+            .filter(|mapping| mapping.worker == worker.name)
+            .map(|of| Stream::new(&self.embedded.url(), &of.table, of.batch_size))
+            .collect();
+        let (mut done, mut failures) = (0, 0);
+        loop {
+            let mut more = false;
+            for stream in &mut streams {
+                match stream.hand_over(worker.name, &handle).await {
+                    Some(did) => {
+                        more |= did > 0;
+                        done += did;
+                    }
+                    None => {
+                        more = true;
+                        failures += 1;
+                    }
+                }
+            }
+            assert!(failures < 20, "{} fails on and on", worker.name);
+            if !more {
+                return done;
+            }
+        }
+    }
+
+    /// Calls a worker with one event.
+    pub async fn call(&self, worker: &Worker, payload: Value) -> Result<Value, Failed> {
+        let template = Template::of_the_project().expect("a template");
+        let url = self.faults.url();
+        let variable = |name: &str| variable(&template, &self.settings, name, url.clone());
+        let (handle, _) = worker.begin(variable).await.expect("a worker");
+        let deadline = Instant::now() + Duration::from_mins(2);
+        let request_id = Uuid::now_v7().to_string();
+        call(worker.name, &handle, Event { payload, deadline, request_id }).await
     }
 
     /// The connection itself, past the proxy.
@@ -230,7 +288,7 @@ impl TestApp {
             .iter()
             .map(|stored| {
                 assert!(
-                    stored.is_genuine(&self.app.settings.audit_secret),
+                    stored.is_genuine(&self.app.settings.basics.audit_secret),
                     "an entry isn't signed"
                 );
                 let entry = &stored.entry;
