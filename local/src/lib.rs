@@ -3,6 +3,12 @@
 use shared::app::Function;
 use shared::worker::Worker;
 
-pub const FUNCTIONS: &[Function] = &[coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
+pub const FUNCTIONS: &[Function] = &[
+    coupons::FUNCTION,
+    encounters::FUNCTION,
+    users::FUNCTION,
+    audit::FUNCTION,
+    system::FUNCTION,
+];
 
-pub const WORKERS: &[Worker] = &[];
+pub const WORKERS: &[Worker] = &[audit::SEAL];

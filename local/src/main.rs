@@ -4,17 +4,25 @@ mod data;
 mod options;
 mod seed;
 mod server;
+mod verification;
+mod workers;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::options::Options;
+use crate::options::{Command, Options};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match server::run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let Options { command, serving } = Options::parse();
+    let done = match command {
+        None => server::run(serving).await.map(|()| true),
+        Some(Command::VerifyAudit { storage }) => server::verify_audit(&storage).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(why) => {
             eprintln!("{why}");
             ExitCode::FAILURE

@@ -3,13 +3,33 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::config::is_endpoint;
 
 /// Every function of Quartet on one machine.
 #[derive(Parser)]
 #[command(name = "local", version)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serving: Serving,
+}
+
+/// What else there is than serving the API.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Walk through the whole audit; fails where an entry is not as it was sealed
+    VerifyAudit {
+        #[command(flatten)]
+        storage: Storage,
+    },
+}
+
+/// How the API is served.
+#[derive(Args)]
+pub struct Serving {
     /// Address that the API listens on
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,

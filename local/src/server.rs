@@ -1,6 +1,7 @@
 //! Storage, tables, seed, then the API until a signal ends it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use local::FUNCTIONS;
@@ -10,10 +11,11 @@ use shared::embedded::{Embedded, Template, gateway};
 use shared::log;
 use shared::store::Table;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::data::{DataDir, Secrets};
-use crate::options::{Options, Seed, Storage};
-use crate::seed;
+use crate::options::{Seed, Serving, Storage};
+use crate::{seed, verification, workers};
 
 const ADMIN_TOKEN: &str = "local-admin-token";
 /// How long requests in flight may take to end once a signal has come.
@@ -22,23 +24,24 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Where everything is stored for this run. Dropping it stops the embedded DynamoDB.
 struct Stored {
     url: String,
-    embedded: Option<Embedded>,
+    embedded: Option<Arc<Embedded>>,
     secrets: Secrets,
     is_new: bool,
 }
 
 impl Stored {
-    fn open(storage: &Storage) -> Result<Self, String> {
+    /// `port` of the embedded DynamoDB, where there is one.
+    fn open(storage: &Storage, port: u16) -> Result<Self, String> {
         let wrong = |error: std::io::Error| format!("{}: {error}", storage.data_dir.display());
         if storage.in_memory {
             let secrets = Secrets::random().map_err(wrong)?;
-            return Self::embed(None, storage.dynamodb_port, secrets, false);
+            return Self::embed(None, port, secrets, false);
         }
         let data = DataDir::open(&storage.data_dir).map_err(wrong)?;
         let secrets = data.secrets().map_err(wrong)?;
         match &storage.dynamodb_url {
             Some(url) => Ok(Self { url: url.clone(), embedded: None, secrets, is_new: false }),
-            None => Self::embed(Some(&data), storage.dynamodb_port, secrets, data.is_empty()),
+            None => Self::embed(Some(&data), port, secrets, data.is_empty()),
         }
     }
 
@@ -52,11 +55,40 @@ impl Stored {
         let embedded = Embedded::start(file.as_deref(), port);
         let embedded =
             embedded.map_err(|error| format!("embedded DynamoDB on port {port}: {error}"))?;
-        Ok(Self { url: embedded.url(), embedded: Some(embedded), secrets, is_new })
+        Ok(Self { url: embedded.url(), embedded: Some(Arc::new(embedded)), secrets, is_new })
     }
 }
 
-pub async fn run(options: Options) -> Result<(), String> {
+impl Stored {
+    /// The environment's variables, with what is made here where they say nothing.
+    fn variable(&self, template: &Template, name: &'static str) -> Option<String> {
+        if name == "AWS_ENDPOINT_URL_DYNAMODB" {
+            return Some(self.url.clone());
+        }
+        let set = std::env::var(name).ok().filter(|value| !value.is_empty());
+        set.or_else(|| match name {
+            "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
+            "CURSOR_SECRET" => Some(self.secrets.cursor_secret.clone()),
+            "AUDIT_SECRET" => Some(self.secrets.audit_secret.clone()),
+            name => template.variable(name),
+        })
+    }
+}
+
+/// Whether every entry of the audit is as it was sealed.
+pub async fn verify_audit(storage: &Storage) -> Result<bool, String> {
+    let template = Template::of_the_project()?;
+    // A server may be running on the same data, and have the port.
+    let stored = Stored::open(storage, 0)?;
+    let app = App::start(&Table::ALL, |name| stored.variable(&template, name)).await;
+    let app = app.map_err(|bad| bad.to_string())?;
+    if is_loopback(&stored.url) {
+        template.create_tables(app.dynamodb()).await?;
+    }
+    verification::run(&app).await
+}
+
+pub async fn run(options: Serving) -> Result<(), String> {
     let template = Template::of_the_project()?;
     let own_token = std::env::var("ADMIN_TOKEN").unwrap_or_default();
     let guessable =
@@ -67,19 +99,8 @@ pub async fn run(options: Options) -> Result<(), String> {
             options.host
         ));
     }
-    let stored = Stored::open(&options.storage)?;
-    let variable = |name: &'static str| {
-        if name == "AWS_ENDPOINT_URL_DYNAMODB" {
-            return Some(stored.url.clone());
-        }
-        let set = std::env::var(name).ok().filter(|value| !value.is_empty());
-        set.or_else(|| match name {
-            "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
-            "CURSOR_SECRET" => Some(stored.secrets.cursor_secret.clone()),
-            "AUDIT_SECRET" => Some(stored.secrets.audit_secret.clone()),
-            name => template.variable(name),
-        })
-    };
+    let stored = Stored::open(&options.storage, options.storage.dynamodb_port)?;
+    let variable = |name| stored.variable(&template, name);
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
     log::start(app.settings().basics.log_level);
     app.announce();
@@ -87,6 +108,11 @@ pub async fn run(options: Options) -> Result<(), String> {
         template.create_tables(app.dynamodb()).await?;
     }
     let admin_token = variable("ADMIN_TOKEN").unwrap_or_default();
+    let workers = match is_loopback(&stored.url) {
+        true => workers::start(&template, &stored.url, stored.embedded.as_ref(), variable).await?,
+        // Lambda drives them there.
+        false => JoinSet::new(),
+    };
     let router = gateway(template, FUNCTIONS, &app);
     if options.seed == Some(Seed::Demo) || (options.seed.is_none() && stored.is_new) {
         let first = admin_token.split(',').next().unwrap_or_default().trim();
@@ -113,7 +139,8 @@ pub async fn run(options: Options) -> Result<(), String> {
         ended = served => ended.map_err(|error| error.to_string())?,
         () = overdue => eprintln!("requests still in flight after {} s were cut", GRACE.as_secs()),
     }
-    drop(stored.embedded);
+    drop(workers);
+    drop(stored);
     Ok(())
 }
 

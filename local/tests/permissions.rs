@@ -25,6 +25,7 @@ enum Rule {
 fn rule(method: &Method, path: &str) -> Option<Rule> {
     use Rule::{Admin, AdminOr, AnyOf, Anyone, Known, User};
     const WRITE: Rule = AnyOf(&[Scope::CouponsWrite]);
+    const ENCOUNTER: Rule = AnyOf(&[Scope::EncountersWrite]);
     const REDEEM: Rule = AnyOf(&[Scope::CouponsRedeem]);
     Some(match (method.as_str(), path) {
         ("GET", "/coupons" | "/coupons/{id}") | ("POST", "/coupons/{id}/evaluations") => Anyone,
@@ -39,6 +40,13 @@ fn rule(method: &Method, path: &str) -> Option<Rule> {
         ("GET", "/coupons/{id}/redemptions/{rid}") => {
             AnyOf(&[Scope::CouponsWrite, Scope::CouponsRedeem])
         }
+        ("POST", "/encounters") | ("PATCH", "/encounters/{id}") => ENCOUNTER,
+        ("POST", "/encounters/{id}/retraction") => ENCOUNTER,
+        ("GET", "/encounters" | "/encounters/{id}") | ("POST", "/encounters/search") => {
+            AnyOf(&[Scope::EncountersRead])
+        }
+        ("GET", "/audit/{item_type}" | "/audit/{item_type}/{item_id}/verification")
+        | ("POST", "/audit/encounters/search") => AnyOf(&[Scope::AuditRead]),
         ("POST", "/users" | "/users/{id}/keys" | "/locations") | ("PATCH", "/users/{id}") => Admin,
         ("GET", "/users/{id}/keys" | "/users/{id}/keys/{key_id}")
         | ("DELETE", "/users/{id}/keys/{key_id}") => Admin,
@@ -114,6 +122,7 @@ async fn callers(app: &TestApp, issuer: &Issuer, issued: &SigningKey) -> Vec<Who
 
 async fn status(client: &Client, method: &Method, path: &str) -> u16 {
     let id = "019b0000-0000-7000-8000-000000000001";
+    let path = path.replace("{item_type}", "coupons").replace("{item_id}", id);
     let path = path.replace("{id}", id).replace("{rid}", id).replace("{key_id}", id);
     let (client, body) = match *method {
         Method::GET | Method::DELETE => (client.clone(), None),

@@ -76,6 +76,16 @@ impl Answer {
         Ok(self)
     }
 
+    /// Whether it was given before: what `body` says is then what was kept of it.
+    pub fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+
+    /// The same answer with a body made anew.
+    pub fn with_body(self, body: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self { body: json(body)?, ..self })
+    }
+
     /// What is kept with the idempotency record.
     pub(crate) fn to_record(&self) -> Result<String, Problem> {
         let mut kept = self.clone();

@@ -62,6 +62,11 @@ impl App {
         self.store.client()
     }
 
+    /// The storage, for a tool: nothing meters it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Says what should be known of this start.
     pub fn announce(&self) {
         if self.issuer.is_none() && !self.settings.services.is_empty() {

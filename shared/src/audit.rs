@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::config::Secrets;
-use crate::values::Timestamp;
+use crate::values::{Date, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,10 +20,20 @@ pub enum Access {
     Delete,
 }
 
+impl Access {
+    pub const ALL: [Self; 4] = [Self::Create, Self::Read, Self::Update, Self::Delete];
+    pub const NAMES: [&'static str; 4] = ["create", "read", "update", "delete"];
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Success,
+    /// No scope, another's, or another location's.
+    Denied,
+    NotFound,
+    /// Another location's, read in an emergency.
+    Emergency,
 }
 
 /// What was touched: the plural that its path begins with, and its id.
@@ -39,31 +49,45 @@ pub struct Entry {
     pub id: Uuid,
     pub timestamp_epoch_ms: i64,
     pub username: String,
-    /// None for the administrator.
+    /// None for the administrator and for workers.
     pub user_id: Option<Uuid>,
     pub service: Option<String>,
     pub location_id: Option<Uuid>,
     pub item_type: Cow<'static, str>,
-    pub item_id: Uuid,
+    /// None where a list was asked for and refused.
+    pub item_id: Option<Uuid>,
     pub access_type: Access,
     pub outcome: Outcome,
     /// The names of the fields that were given or changed.
     pub changed: Vec<Cow<'static, str>>,
     pub request_id: String,
     pub source_ip: Option<String>,
+    /// Why a record was read in an emergency, in the reader's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// An entry as it lies in the table.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct StoredEntry {
     pub pk: String,
     pub sk: String,
+    /// Where lists of its type find it.
+    pub listed_in: String,
+    /// Where the sweep for unsealed entries finds it.
+    pub day: String,
+    /// Where a search for a patient finds it: `patient_tag`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient: Option<String>,
     #[serde(flatten)]
     pub entry: Entry,
-    /// HMAC-SHA256 by `AUDIT_SECRET` over the entry as JSON, in hex: a row that was put by
+    /// HMAC-SHA256 by `AUDIT_SECRET` over all of the above as JSON, in hex: a row that was put by
     /// someone without the secret is known by it.
     pub hmac: String,
 }
+
+/// The index partitions that all entries of a kind share are so many.
+const SHARDS: u8 = 8;
 
 impl Entry {
     pub fn new(
@@ -72,44 +96,159 @@ impl Entry {
         subject: Subject,
         changed: &[&'static str],
     ) -> Self {
+        Self::of(caller, access, subject.item_type, Some(subject.item_id), changed)
+    }
+
+    /// What concerns no single item: a list that was refused, or one of the audit's own.
+    pub fn of_list(caller: &Caller, access: Access, item_type: &'static str) -> Self {
+        Self::of(caller, access, item_type, None, &[])
+    }
+
+    fn of(
+        caller: &Caller,
+        access_type: Access,
+        item_type: &'static str,
+        item_id: Option<Uuid>,
+        changed: &[&'static str],
+    ) -> Self {
+        let id = Uuid::now_v7();
         Self {
-            id: Uuid::now_v7(),
-            timestamp_epoch_ms: Timestamp::now().ms(),
+            id,
+            timestamp_epoch_ms: ms_of(id).unwrap_or_else(|| Timestamp::now().ms()),
             username: caller.username().to_owned(),
             user_id: caller.user_id(),
             service: caller.service().map(str::to_owned),
             location_id: caller.location_id(),
-            item_type: Cow::Borrowed(subject.item_type),
-            item_id: subject.item_id,
-            access_type: access,
+            item_type: Cow::Borrowed(item_type),
+            item_id,
+            access_type,
             outcome: Outcome::Success,
             changed: changed.iter().copied().map(Cow::Borrowed).collect(),
             request_id: caller.request_id().to_owned(),
             source_ip: caller.source_ip().map(|ip| ip.to_string()),
+            reason: None,
         }
     }
 
-    pub(crate) fn signed(self, secret: &Secrets) -> Result<StoredEntry, serde_json::Error> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.first());
-        let tag = hmac::sign(&key, &serde_json::to_vec(&self)?);
-        Ok(StoredEntry {
-            pk: format!("{}#{}", self.item_type, self.item_id),
+    /// Under the item's own location.
+    #[must_use]
+    pub fn at(self, location_id: Uuid) -> Self {
+        Self { location_id: Some(location_id), ..self }
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// The partition of an item's entries; those that concern no single item share one for each
+    /// location.
+    fn partition(&self) -> String {
+        match (self.item_id, self.location_id) {
+            (Some(id), _) => format!("{}#{id}", self.item_type),
+            (None, Some(location)) => format!("{}#list#{location}", self.item_type),
+            (None, None) => format!("{}#list", self.item_type),
+        }
+    }
+
+    fn shard(&self) -> u8 {
+        let [_, _, _, _, _, _, _, random, ..] = self.id.into_bytes();
+        random % SHARDS
+    }
+
+    /// `patient_id` is kept as a tag alone.
+    pub(crate) fn signed(
+        self,
+        patient_id: Option<&str>,
+        secret: &Secrets,
+    ) -> Result<StoredEntry, serde_json::Error> {
+        let tag = patient_id.map(|id| patient_tag(self.location_id, id, secret.first()));
+        let stored = self.stored(tag);
+        let tag = hmac::sign(&key(secret.first()), &serde_json::to_vec(&stored)?);
+        Ok(StoredEntry { hmac: hex::encode(tag), ..stored })
+    }
+
+    /// As it lies in the table, not yet signed.
+    fn stored(self, patient: Option<String>) -> StoredEntry {
+        let day = Timestamp::from_ms(self.timestamp_epoch_ms).map(Timestamp::day);
+        StoredEntry {
+            pk: self.partition(),
             sk: self.id.to_string(),
+            listed_in: listed_in(&self.item_type, self.location_id, self.shard()),
+            day: day.map(|day| in_day(day, self.shard())).unwrap_or_default(),
+            patient,
             entry: self,
-            hmac: hex::encode(tag),
-        })
+            hmac: String::new(),
+        }
     }
 }
 
 impl StoredEntry {
-    /// Whether somebody with the secret, in any of its versions, wrote this entry as it stands.
+    /// Whether somebody with the secret, in any of its versions, wrote this entry as it stands,
+    /// where it stands.
     pub fn is_genuine(&self, secret: &Secrets) -> bool {
-        let (Ok(tag), Ok(bytes)) = (hex::decode(&self.hmac), serde_json::to_vec(&self.entry))
-        else {
+        let expected = self.entry.clone().stored(self.patient.clone());
+        let placed = self.pk == expected.pk
+            && self.sk == expected.sk
+            && self.listed_in == expected.listed_in
+            && self.day == expected.day;
+        let (Ok(tag), Ok(bytes)) = (hex::decode(&self.hmac), serde_json::to_vec(&expected)) else {
             return false;
         };
-        secret.all().any(|secret| {
-            hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), &bytes, &tag).is_ok()
-        })
+        placed && secret.all().any(|secret| hmac::verify(&key(secret), &bytes, &tag).is_ok())
     }
+}
+
+/// The item types whose entries belong to a location.
+pub fn is_of_location(item_type: &str) -> bool {
+    ["encounters", "payoffs"].contains(&item_type)
+}
+
+fn listed_in(item_type: &str, location: Option<Uuid>, shard: u8) -> String {
+    match location.filter(|_| is_of_location(item_type)) {
+        Some(location) => format!("{item_type}#{location}#{shard}"),
+        None => format!("{item_type}#{shard}"),
+    }
+}
+
+/// The partitions of a list of entries, of one location where they belong to one.
+pub fn lists(item_type: &str, location: Option<Uuid>) -> Vec<String> {
+    (0..SHARDS).map(|shard| listed_in(item_type, location, shard)).collect()
+}
+
+fn in_day(day: Date, shard: u8) -> String {
+    format!("{day}#{shard}")
+}
+
+/// The partitions of the entries of one day (UTC).
+pub fn days(day: Date) -> Vec<String> {
+    (0..SHARDS).map(|shard| in_day(day, shard)).collect()
+}
+
+/// The partition of the entries of one item.
+pub fn of_item(item_type: &str, item_id: Uuid) -> String {
+    format!("{item_type}#{item_id}")
+}
+
+/// What stands for a patient of a location, one for each version of the secret, so that a patient's
+/// id can be searched for and not read.
+pub fn patient_tags(location: Option<Uuid>, patient_id: &str, secret: &Secrets) -> Vec<String> {
+    secret.all().map(|secret| patient_tag(location, patient_id, secret)).collect()
+}
+
+fn patient_tag(location: Option<Uuid>, patient_id: &str, secret: &[u8]) -> String {
+    let location = location.map(|id| id.to_string()).unwrap_or_default();
+    let message = format!("patient {location} {patient_id}");
+    hex::encode(hmac::sign(&key(secret), message.as_bytes()))
+}
+
+fn key(secret: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
+}
+
+/// The time in an entry's id, so that entries are in the order of both.
+fn ms_of(id: Uuid) -> Option<i64> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    i64::try_from(seconds * 1_000 + u64::from(nanos / 1_000_000)).ok()
 }

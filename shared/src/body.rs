@@ -12,6 +12,7 @@ use crate::json::Node;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::store::IdempotencyKey;
+use crate::values;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MOST_BYTES: usize = 5 * 1024 * 1024;
@@ -44,6 +45,11 @@ impl Body {
         Ok(Fields::read(&self.node()?, members, read)?)
     }
 
+    /// The key that the header says.
+    pub fn header_key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+
     /// For what needs no word: no body, or an object without members.
     pub fn says_nothing(&self) -> Result<(), Problem> {
         const NOTHING: Members = Members { writable: &[], read_only: &[] };
@@ -52,7 +58,13 @@ impl Body {
 
     /// What the caller's key stands for, where one was sent.
     pub fn key(&self, caller: &Caller) -> Option<IdempotencyKey> {
-        let key = self.idempotency_key.as_deref()?;
+        self.key_or(caller, None)
+    }
+
+    /// The same where a member of the body may say it: `own` is what it says. The two were compared
+    /// by `Object::idempotence_key`.
+    pub fn key_or(&self, caller: &Caller, own: Option<&str>) -> Option<IdempotencyKey> {
+        let key = self.idempotency_key.as_deref().or(own)?;
         let location = caller.location_id().map(|id| id.to_string()).unwrap_or_default();
         let scope = [&caller.identity(), &location, self.method.as_str(), &self.path];
         Some(IdempotencyKey::new(&scope, key, &self.bytes))
@@ -85,10 +97,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(key) = sent.next() else {
         return Ok(None);
     };
-    let visible =
-        |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    match key.to_str().ok().filter(visible) {
-        Some(key) if sent.next().is_none() => Ok(Some(key.to_owned())),
+    match key.to_str().ok().and_then(|key| values::idempotency_key(key).ok()) {
+        Some(key) if sent.next().is_none() => Ok(Some(key)),
         _ => Err(Errors::of_header("Idempotency-Key", FORM).into()),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::json::{Node, Value};
+use crate::values::{idempotency_key, string};
 use crate::wrong::Place;
 pub use crate::wrong::{Errors, FieldError, Wrong};
 
@@ -118,6 +119,28 @@ impl<'n> Object<'_, 'n> {
     /// A member of an object within this one, as it was given.
     pub fn node_within(&self, outer: &str, name: &str) -> Option<&'n Node<'n>> {
         self.member(outer)?.member(name)
+    }
+
+    /// A member as it was given, a null too.
+    pub fn given_as(&self, name: &str) -> Option<&'n Node<'n>> {
+        match &self.node.value {
+            Value::Object(members) => {
+                members.iter().find(|(given, _)| given == name).map(|(_, node)| node)
+            }
+            _ => None,
+        }
+    }
+
+    /// `idempotence_key`, which means what the header `Idempotency-Key` means and must not
+    /// contradict it.
+    pub fn idempotence_key(&mut self, header: Option<&str>) -> Option<String> {
+        const NAME: &str = "idempotence_key";
+        const OTHER: Wrong = Wrong::invalid("The header Idempotency-Key says another.");
+        let key = self.optional(NAME, string(idempotency_key))?;
+        if header.is_some_and(|header| header != key) {
+            self.wrong(NAME, OTHER);
+        }
+        Some(key)
     }
 
     /// None where it is missing or wrong, which is then entered.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::request::Parts;
@@ -42,6 +42,15 @@ const LONGEST: Duration = Duration::from_secs(27);
 pub struct Routes {
     router: Router<App>,
     list: Vec<(Method, &'static str)>,
+    form: Option<Form>,
+}
+
+/// Another form of problems than RFC 9457's, for requests that ask for it.
+#[derive(Clone, Copy)]
+pub struct Form {
+    pub is_wanted: fn(&Request) -> bool,
+    pub content_type: &'static str,
+    pub write: fn(&Problem) -> Vec<u8>,
 }
 
 impl Routes {
@@ -76,6 +85,12 @@ impl Routes {
         self
     }
 
+    /// Problems are written in `form` where a request asks for it.
+    #[must_use]
+    pub fn problems_as(self, form: Form) -> Self {
+        Self { form: Some(form), ..self }
+    }
+
     /// Method and pattern of each route.
     pub fn list(&self) -> &[(Method, &'static str)] {
         &self.list
@@ -88,7 +103,7 @@ impl Routes {
             .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
             .layer(from_fn_with_state(app.clone(), admit))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(envelope))
+            .layer(from_fn_with_state(self.form, envelope))
             .with_state(app)
     }
 }
@@ -165,7 +180,8 @@ fn source_ip(extensions: &Extensions) -> Option<IpAddr> {
     }
 }
 
-pub(crate) async fn envelope(mut request: Request, next: Next) -> Response {
+pub(crate) async fn envelope(State(form): State<Option<Form>>, mut request: Request, next: Next) -> Response {
+    let form = form.filter(|form| (form.is_wanted)(&request));
     let began = Instant::now();
     let context = Arc::new(Context::new(request.headers(), request.extensions()));
     request.extensions_mut().insert(Arc::clone(&context));
@@ -179,7 +195,14 @@ pub(crate) async fn envelope(mut request: Request, next: Next) -> Response {
     };
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
-        let body = problem.body(&context.request_id);
+        let body = match form {
+            Some(form) => {
+                let kind = HeaderValue::from_static(form.content_type);
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                (form.write)(problem)
+            }
+            None => problem.body(&context.request_id),
+        };
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         *response.body_mut() =
             if method == Method::HEAD { Body::empty() } else { Body::from(body) };

@@ -76,6 +76,16 @@ impl<'a> Node<'a> {
     /// and an absent member are the same.
     #[must_use]
     pub fn merged_with(self, patch: Node<'a>) -> Node<'a> {
+        self.merged(patch, true)
+    }
+
+    /// JSON Merge Patch, RFC 7396, to the letter: for values of any shape.
+    #[must_use]
+    pub fn patched_with(self, patch: Node<'a>) -> Node<'a> {
+        self.merged(patch, false)
+    }
+
+    fn merged(self, patch: Node<'a>, keep_nulls: bool) -> Node<'a> {
         let Node { at, end, value: Value::Object(changes) } = patch else {
             return patch;
         };
@@ -84,15 +94,70 @@ impl<'a> Node<'a> {
             _ => Vec::new(),
         };
         for (name, change) in changes {
-            match members.iter_mut().find(|(known, _)| *known == name) {
+            let known = members.iter().position(|(known, _)| *known == name);
+            if change.value == Value::Null && !keep_nulls {
+                known.map(|at| members.remove(at));
+                continue;
+            }
+            match known.and_then(|at| members.get_mut(at)) {
                 Some((_, node)) => {
                     let old = std::mem::replace(node, Node::NULL);
-                    *node = old.merged_with(change);
+                    *node = old.merged(change, keep_nulls);
                 }
-                None => members.push((name, Node::NULL.merged_with(change))),
+                None => members.push((name, Node::NULL.merged(change, keep_nulls))),
             }
         }
         Node { at, end, value: Value::Object(members) }
+    }
+
+    /// The value as JSON without spaces, every number as it was written.
+    pub fn to_json(&self) -> String {
+        let mut json = String::new();
+        self.write(&mut json);
+        json
+    }
+
+    fn write(&self, json: &mut String) {
+        // Writing a string as JSON can't fail.
+        let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        match &self.value {
+            Value::Null => json.push_str("null"),
+            Value::Bool(value) => json.push_str(if *value { "true" } else { "false" }),
+            Value::Number(digits) => json.push_str(digits),
+            Value::String(text) => json.push_str(&quoted(text)),
+            Value::Array(items) => {
+                json.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        json.push(',');
+                    }
+                    item.write(json);
+                }
+                json.push(']');
+            }
+            Value::Object(members) => {
+                json.push('{');
+                for (at, (name, item)) in members.iter().enumerate() {
+                    if at > 0 {
+                        json.push(',');
+                    }
+                    json.push_str(&quoted(name));
+                    json.push(':');
+                    item.write(json);
+                }
+                json.push('}');
+            }
+        }
+    }
+
+    /// How many levels of arrays and objects it has.
+    pub fn depth(&self) -> usize {
+        let deepest = match &self.value {
+            Value::Array(items) => items.iter().map(Self::depth).max(),
+            Value::Object(members) => members.iter().map(|(_, node)| node.depth()).max(),
+            _ => return 0,
+        };
+        1 + deepest.unwrap_or(0)
     }
 }
 

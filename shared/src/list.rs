@@ -62,6 +62,13 @@ impl CursorSeal {
     }
 }
 
+/// Where a list goes on.
+pub struct Next {
+    pub cursor: String,
+    /// The same query with it.
+    pub path: Option<String>,
+}
+
 /// Which page of which list is asked for.
 pub struct Paging {
     pub limit: usize,
@@ -71,7 +78,8 @@ pub struct Paging {
     pub asked_at: Timestamp,
     seal: Arc<CursorSeal>,
     bound_to: String,
-    link: String,
+    /// None for a search, whose question must not stand in a URL.
+    link: Option<String>,
 }
 
 impl Paging {
@@ -85,13 +93,14 @@ impl Paging {
         usual_limit: usize,
     ) -> Result<Self, Problem> {
         let limit = params.optional("limit", limit).unwrap_or(usual_limit);
-        if params.is_garbled("cursor") {
+        if params.is_garbled("cursor") && !params.is_of_body() {
             return Err(Problem::INVALID_CURSOR);
         }
         let cursor = params.optional("cursor", |cursor| Ok(cursor.to_owned()));
         let filters = serde_json::to_string(&params.filters()).map_err(|_| Problem::INTERNAL)?;
         let bound_to = format!("{caller} {} {filters}", uri.path());
-        let link = format!("{}?{}", uri.path(), params.query_without("cursor"));
+        let link = (!params.is_of_body())
+            .then(|| format!("{}?{}", uri.path(), params.query_without("cursor")));
         params.finish()?;
         let position = match cursor {
             Some(cursor) => {
@@ -111,16 +120,18 @@ impl Paging {
         })
     }
 
-    /// The cursor of the next page, and the `Link` to it.
-    fn next<T>(&self, page: &Page<T>) -> Result<Option<(String, String)>, Problem> {
+    /// The cursor of the next page, and the path to it.
+    pub fn next<T>(&self, page: &Page<T>) -> Result<Option<Next>, Problem> {
         let Some(after) = page.next.clone() else {
             return Ok(None);
         };
         let position = Position { after, asked_at_ms: self.asked_at.ms() };
         let cursor = self.seal.seal(&position, &self.bound_to).ok_or(Problem::INTERNAL)?;
-        let and = if self.link.ends_with('?') { "" } else { "&" };
-        let link = format!("<{}{and}cursor={cursor}>; rel=\"next\"", self.link);
-        Ok(Some((cursor, link)))
+        let path = self.link.as_ref().map(|link| {
+            let and = if link.ends_with('?') { "" } else { "&" };
+            format!("{link}{and}cursor={cursor}")
+        });
+        Ok(Some(Next { cursor, path }))
     }
 
     /// `{"items": [...], "next_cursor": ...}`
@@ -131,7 +142,7 @@ impl Paging {
             next_cursor: Option<&'a str>,
         }
         let next = self.next(page)?;
-        let next_cursor = next.as_ref().map(|(cursor, _)| cursor.as_str());
+        let next_cursor = next.as_ref().map(|next| next.cursor.as_str());
         let listed = Listed { items: &page.items, next_cursor };
         let body = serde_json::to_vec(&listed).map_err(|_| Problem::INTERNAL)?;
         Ok(linked(body, "application/json", next))
@@ -158,11 +169,12 @@ fn limit(text: &str) -> Result<usize, Wrong> {
     }
 }
 
-fn linked(body: Vec<u8>, kind: &'static str, next: Option<(String, String)>) -> Response {
+fn linked(body: Vec<u8>, kind: &'static str, next: Option<Next>) -> Response {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Some(link) = next.and_then(|(_, link)| HeaderValue::try_from(link).ok()) {
+    let link = next.and_then(|next| next.path).map(|path| format!("<{path}>; rel=\"next\""));
+    if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         headers.insert(header::LINK, link);
     }
     response

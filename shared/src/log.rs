@@ -3,11 +3,13 @@
 
 use std::panic::PanicHookInfo;
 
+use serde_json::json;
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
 use crate::http::Named;
+use crate::values::Timestamp;
 
 /// The target of every line of ours.
 const TARGET: &str = "quartet";
@@ -103,6 +105,41 @@ pub fn services_are_trusted(services: usize) {
 /// A service token that was accepted.
 pub fn service_token(request_id: &str, service: &str, jti: &str) {
     tracing::info!(target: TARGET, request_id, service, jti, "service token");
+}
+
+/// A record of another location was read in an emergency.
+pub fn emergency(request_id: &str) {
+    tracing::warn!(target: TARGET, request_id, "emergency access");
+    count("EmergencyAccess", 1);
+}
+
+/// The head of an item's chain, so that the log is a witness outside the tables.
+pub fn sealed(item: &str, sequence: u64, hash: &str) {
+    tracing::info!(target: TARGET, item, sequence, hash, "sealed");
+}
+
+/// An audit entry that nobody with the secret wrote.
+pub fn forged(item: &str, entry: &str) {
+    tracing::error!(target: TARGET, item, entry, "forged audit entry");
+    count("AuditTampering", 1);
+}
+
+/// An audit entry that was changed or removed.
+pub fn tampered(item: &str, entry: &str, event: &str) {
+    tracing::error!(target: TARGET, item, entry, event, "tampered audit entry");
+    count("AuditTampering", 1);
+}
+
+/// One count as a metric, in CloudWatch's embedded metric format: a line by itself, whatever the
+/// level. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+pub fn count(metric: &'static str, value: u64) {
+    let metrics = json!([{
+        "Namespace": "Quartet",
+        "Dimensions": [[]],
+        "Metrics": [{"Name": metric, "Unit": "Count"}],
+    }]);
+    let aws = json!({"Timestamp": Timestamp::now().ms(), "CloudWatchMetrics": metrics});
+    eprintln!("{}", json!({"_aws": aws, (metric): value}));
 }
 
 /// Something that can't be, and is answered with 500.

@@ -1,13 +1,17 @@
 //! From a query to trusted values: each parameter at most once, and none that the route doesn't know.
+//! A search says the same in a body, so that nobody's name stands in a URL.
 
 use std::borrow::Cow;
 
+use crate::json::{Node, Value};
 use crate::wrong::{Errors, Place, Wrong};
 
-/// The query of a request.
+/// The query of a request, or the members of a body that stand for one.
 pub struct Params {
     given: Vec<(String, Result<String, Wrong>)>,
     allowed: &'static [&'static str],
+    /// The members of a body instead of a query's parameters.
+    in_body: bool,
     errors: Errors,
 }
 
@@ -18,7 +22,39 @@ impl Params {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decoded(name).unwrap_or_default(), decoded(value))
         });
-        Self { given: given.collect(), allowed, errors: Errors::default() }
+        Self { given: given.collect(), allowed, in_body: false, errors: Errors::default() }
+    }
+
+    /// The members of a body; those named in `numbers` are JSON integers, all others strings.
+    pub fn of_body(
+        node: &Node,
+        allowed: &'static [&'static str],
+        numbers: &[&str],
+    ) -> Result<Self, Errors> {
+        let Value::Object(members) = &node.value else {
+            let mut errors = Errors::default();
+            errors.enter(0, Place::Pointer(String::new()), Wrong::NOT_AN_OBJECT);
+            return Err(errors);
+        };
+        let given = members.iter().filter(|(_, node)| node.value != Value::Null);
+        let given = given.map(|(name, node)| {
+            let is_number = numbers.contains(&name.as_ref());
+            let value = match &node.value {
+                Value::String(text) if !is_number => Ok(text.clone().into_owned()),
+                Value::Number(digits) if is_number && !digits.contains(['.', 'e', 'E']) => {
+                    Ok(digits.clone().into_owned())
+                }
+                _ if is_number => Err(Wrong::NOT_AN_INTEGER),
+                _ => Err(Wrong::NOT_A_STRING),
+            };
+            (name.clone().into_owned(), value)
+        });
+        Ok(Self { given: given.collect(), allowed, in_body: true, errors: Errors::default() })
+    }
+
+    /// Whether they came in a body.
+    pub fn is_of_body(&self) -> bool {
+        self.in_body
     }
 
     /// None where it is absent, or wrong, which is then entered.
@@ -58,7 +94,8 @@ impl Params {
     pub fn finish(mut self) -> Result<(), Errors> {
         let unknown = |(name, _): &(String, _)| !self.allowed.contains(&name.as_str());
         if let Some(at) = self.given.iter().position(unknown) {
-            self.enter(at, "", Wrong::unknown("unknown_parameter", self.allowed));
+            let code = if self.in_body { "unknown_field" } else { "unknown_parameter" };
+            self.enter(at, "", Wrong::unknown(code, self.allowed));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(self.errors.in_order()) }
     }
@@ -77,7 +114,12 @@ impl Params {
     }
 
     fn enter(&mut self, at: usize, name: &'static str, wrong: Wrong) {
-        self.errors.enter(at, Place::Parameter(name), wrong);
+        let place = match name {
+            "" if self.in_body => Place::Pointer(String::new()),
+            name if self.in_body => Place::Pointer(format!("/{name}")),
+            name => Place::Parameter(name),
+        };
+        self.errors.enter(at, place, wrong);
     }
 }
 

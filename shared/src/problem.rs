@@ -101,6 +101,20 @@ impl Problem {
         Self::new(403, "forbidden", detail)
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// For people: a constant text.
+    pub fn detail(&self) -> &'static str {
+        self.detail
+    }
+
+    /// The wrong fields of a validation problem.
+    pub fn errors(&self) -> &[FieldError] {
+        self.errors.as_deref().map_or(&[], Errors::listed)
+    }
+
     /// The machine-readable name of the failure, for logs.
     pub fn code(&self) -> &'static str {
         self.code

@@ -103,6 +103,13 @@ pub fn decimal(text: &str, whole_digits: usize, decimals: usize) -> Result<Decim
     Decimal::from_str_exact(text).map_err(|_| FORM)
 }
 
+/// What names a request, so that it happens once: 1 to 255 visible ASCII characters.
+pub fn idempotency_key(text: &str) -> Result<String, Wrong> {
+    const FORM: Wrong = Wrong::invalid("Send one key of 1 to 255 visible ASCII characters.");
+    let visible = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if visible { Ok(text.to_owned()) } else { Err(FORM) }
+}
+
 pub fn uuid(text: &str) -> Result<Uuid, Wrong> {
     Uuid::try_parse(text).map_err(|_| Wrong::invalid("This must be a UUID."))
 }
@@ -135,6 +142,11 @@ impl Timestamp {
 
     pub fn ms(self) -> i64 {
         self.0
+    }
+
+    /// The day (UTC) that it falls on.
+    pub fn day(self) -> Date {
+        Date(DateTime::from_timestamp_millis(self.0).unwrap_or_default().date_naive())
     }
 
     /// Since 1970, with a fraction: exact for any year here.

@@ -75,6 +75,13 @@ pub struct FieldError {
     wrong: Wrong,
 }
 
+impl FieldError {
+    /// For people.
+    pub fn detail(&self) -> Cow<'static, str> {
+        self.wrong.detail()
+    }
+}
+
 impl Serialize for FieldError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;

@@ -102,6 +102,16 @@ impl Caller {
         self.acting().map(|acting| acting.scopes).unwrap_or_default()
     }
 
+    /// Refuses a caller without the scope of `P`, where a refusal has to be entered; else a handler
+    /// asks for it in its signature.
+    pub fn must_have<P: Permission>(&self) -> Result<(), Problem> {
+        match P::SCOPES {
+            scopes if scopes.iter().any(|scope| self.scopes().contains(*scope)) => Ok(()),
+            [first, ..] => Err(Problem::forbidden(first.needed())),
+            [] => Err(Problem::INTERNAL),
+        }
+    }
+
     pub fn is_administrator(&self) -> bool {
         matches!(self.who, Who::Administrator)
     }
@@ -239,12 +249,7 @@ impl<P: Permission> FromRequestParts<App> for Allowed<P> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Known(caller) = Known::from_request_parts(parts, app).await?;
-        match P::SCOPES {
-            scopes if scopes.iter().any(|scope| caller.scopes().contains(*scope)) => {
-                Ok(Self(caller, PhantomData))
-            }
-            [first, ..] => Err(Problem::forbidden(first.needed())),
-            [] => Err(Problem::INTERNAL),
-        }
+        caller.must_have::<P>()?;
+        Ok(Self(caller, PhantomData))
     }
 }

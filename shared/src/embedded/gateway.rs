@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -38,7 +38,7 @@ pub fn gateway(template: Template, functions: &[Function], app: &App) -> Router 
     let preflights = Router::new()
         .fallback(async || StatusCode::NO_CONTENT)
         .layer(cors.clone())
-        .layer(from_fn(envelope));
+        .layer(from_fn_with_state(None, envelope));
     let calls = functions.clone().layer(cors);
     Router::new().fallback(async move |request: Request| {
         // The layer takes any OPTIONS for a preflight; a plain one is the function's to refuse.

@@ -28,6 +28,8 @@ pub enum Otherwise {
 pub struct Change {
     pub(super) writes: Vec<Write>,
     pub(super) entries: Vec<Entry>,
+    /// Whom the entries concern, to find them by.
+    pub(super) patient_id: Option<String>,
     pub(super) answer: Answer,
     /// Something on the way to a decision, which is made anew behind it.
     pub(super) is_step: bool,
@@ -58,17 +60,24 @@ impl Change {
         changed: &[&'static str],
         answer: Answer,
     ) -> Self {
-        Self {
-            writes: Vec::new(),
-            entries: vec![Entry::new(caller, access, subject, changed)],
-            answer,
-            is_step: false,
-        }
+        Self::entered(Entry::new(caller, access, subject, changed), answer)
+    }
+
+    /// The same with an entry that says more.
+    pub fn entered(entry: Entry, answer: Answer) -> Self {
+        Self { entries: vec![entry], ..Self::nothing(answer) }
+    }
+
+    /// The entries can be found by the patient whom they concern.
+    #[must_use]
+    pub fn of_patient(self, patient_id: &str) -> Self {
+        Self { patient_id: Some(patient_id.to_owned()), ..self }
     }
 
     /// Nothing to change: the answer alone, which a key remembers like any other.
     pub fn nothing(answer: Answer) -> Self {
-        Self { writes: Vec::new(), entries: Vec::new(), answer, is_step: false }
+        let (writes, entries) = (Vec::new(), Vec::new());
+        Self { writes, entries, patient_id: None, answer, is_step: false }
     }
 
     /// A step on the way: what it writes is stored, and everything decided anew behind it. For

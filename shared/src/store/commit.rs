@@ -16,7 +16,7 @@ use super::{Patience, Store, Table, bug, failed, failed_with, written};
 use uuid::Uuid;
 
 use crate::answer::Answer;
-use crate::audit::{Access, Subject};
+use crate::audit::{Access, Entry, Subject};
 use crate::auth::Caller;
 use crate::problem::Problem;
 
@@ -76,11 +76,42 @@ impl Store {
 
     /// Enters that a caller reads these, before it does.
     pub async fn enter_reads(&self, caller: &Caller, subjects: &[Subject]) -> Result<(), Problem> {
-        let enter =
-            |change: Change, subject: &Subject| change.also(caller, Access::Read, *subject, &[]);
-        let decide =
-            || async { Ok(subjects.iter().fold(Change::nothing(Answer::no_content()), enter)) };
-        self.commit(None, decide).await.map(drop)
+        let entry = |subject: &Subject| (Entry::new(caller, Access::Read, *subject, &[]), None);
+        self.enter(subjects.iter().map(entry).collect()).await
+    }
+
+    /// Stores entries alone, up to 100, each with the patient whom it concerns: what nothing was
+    /// changed by, before it is answered. All of them, or none. Nothing is read for it and no
+    /// entry waits for another.
+    pub async fn enter(&self, entries: Vec<(Entry, Option<&str>)>) -> Result<(), Problem> {
+        let mut items = Vec::with_capacity(entries.len());
+        for (entry, patient_id) in entries {
+            items.push(self.entry(entry, patient_id)?);
+        }
+        if items.is_empty() {
+            return Ok(());
+        }
+        let token = Uuid::now_v7().to_string();
+        let mut patience = Patience::new();
+        loop {
+            match self.write(&items, &token).await? {
+                None => return Ok(()),
+                // Nothing but a throttled table can be in the way of an id that is new.
+                Some(reasons) if is_passing(&reasons) => patience.pause().await?,
+                Some(reasons) => return Err(cancelled(&reasons)),
+            }
+        }
+    }
+
+    /// The put of an entry where none is.
+    fn entry(&self, entry: Entry, patient_id: Option<&str>) -> Result<TransactWriteItem, Problem> {
+        let stored = entry.signed(patient_id, &self.audit_secret);
+        let stored = stored.map_err(|_| bug("an audit entry can't be written"))?;
+        let put = Put::builder()
+            .table_name(self.tables.name(Table::Audit))
+            .set_item(Some(written(&stored)?))
+            .condition_expression(ABSENT);
+        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
     }
 
     /// Before a keyed request is refused, its record is read: a retry of what succeeded must not
@@ -101,15 +132,7 @@ impl Store {
         let token = Uuid::now_v7().to_string();
         let mut items = Vec::new();
         for entry in &change.entries {
-            let stored = entry
-                .clone()
-                .signed(&self.audit_secret)
-                .map_err(|_| bug("an audit entry can't be written"))?;
-            let put = Put::builder()
-                .table_name(self.tables.name(Table::Audit))
-                .set_item(Some(written(&stored)?))
-                .condition_expression(ABSENT);
-            items.push(TransactWriteItem::builder().put(built(put.build())?).build());
+            items.push(self.entry(entry.clone(), change.patient_id.as_deref())?);
         }
         for write in &change.writes {
             items.push(write.item(self.tables.name(write.table))?);
@@ -121,23 +144,35 @@ impl Store {
             );
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
         }
+        match self.write(&items, &token).await? {
+            None => Ok(Outcome::Done),
+            Some(reasons) => outcome(&reasons, change, key),
+        }
+    }
+
+    /// One transaction: None where it is done, else why it was cancelled.
+    async fn write(
+        &self,
+        items: &[TransactWriteItem],
+        token: &str,
+    ) -> Result<Option<Vec<CancellationReason>>, Problem> {
         let mut patience = Patience::new();
         loop {
             let began = Instant::now();
             let sent = self
                 .client
                 .transact_write_items()
-                .set_transact_items(Some(items.clone()))
-                .client_request_token(&token)
+                .set_transact_items(Some(items.to_vec()))
+                .client_request_token(token)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await;
             self.meter
                 .wrote(began, sent.iter().flat_map(TransactWriteItemsOutput::consumed_capacity));
-            let Err(error) = sent else { return Ok(Outcome::Done) };
+            let Err(error) = sent else { return Ok(None) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    return outcome(cancelled.cancellation_reasons(), change, key);
+                    return Ok(Some(cancelled.cancellation_reasons().to_vec()));
                 }
                 // An earlier try of this very transaction is still running.
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
@@ -147,6 +182,21 @@ impl Store {
             }
         }
     }
+}
+
+fn codes(reasons: &[CancellationReason]) -> impl Iterator<Item = &str> {
+    reasons.iter().filter_map(CancellationReason::code)
+}
+
+/// Others were in the way, so that not every condition was looked at, and time went by.
+fn is_passing(reasons: &[CancellationReason]) -> bool {
+    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    codes(reasons).any(|code| passing.contains(&code))
+}
+
+fn cancelled(reasons: &[CancellationReason]) -> Problem {
+    let code = codes(reasons).find(|code| *code != "None").unwrap_or("cancelled");
+    failed_with("TransactWriteItems", code)
 }
 
 /// What a cancelled transaction means.
@@ -163,10 +213,7 @@ fn outcome(
     {
         return Ok(Outcome::Recorded(key.recorded(reason.item().cloned().unwrap_or_default())));
     }
-    // Others were in the way, so that not every condition was looked at, and time went by.
-    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    let codes = || reasons.iter().filter_map(CancellationReason::code);
-    if codes().any(|code| passing.contains(&code)) {
+    if is_passing(reasons) {
         return Ok(Outcome::DecideAnew);
     }
     match change.writes.iter().zip(writes).find(|(_, reason)| unmet(reason)) {
@@ -174,9 +221,6 @@ fn outcome(
             Ok(Outcome::Refused(problem.clone()))
         }
         Some((Write { otherwise: Otherwise::DecideAnew, .. }, _)) => Ok(Outcome::DecideAnew),
-        None => {
-            let code = codes().find(|code| *code != "None").unwrap_or("cancelled");
-            Err(failed_with("TransactWriteItems", code))
-        }
+        None => Err(cancelled(reasons)),
     }
 }

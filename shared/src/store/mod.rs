@@ -9,7 +9,7 @@ mod meter;
 mod pages;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -199,6 +199,11 @@ impl Store {
 
     /// Any number of items of one table, strongly consistent, in no order; those that aren't
     /// there are left out.
+    pub async fn get_items(&self, table: Table, keys: &[ItemKey]) -> Result<Vec<Item>, Problem> {
+        self.batch_get(table, keys, true).await
+    }
+
+    /// The same, read as what they are.
     pub async fn get_many<T: DeserializeOwned>(
         &self,
         table: Table,
@@ -248,6 +253,24 @@ impl Store {
         Ok(found)
     }
 
+    /// The partition keys of a whole table, each once. It reads everything: for tools alone, never
+    /// for a request.
+    pub async fn all_partitions(&self, table: Table) -> Result<BTreeSet<String>, Problem> {
+        let (mut found, mut start) = (BTreeSet::new(), None);
+        loop {
+            let scan = self.client.scan().table_name(self.tables.name(table));
+            let scan = scan.projection_expression("pk").consistent_read(true);
+            let got = scan.set_exclusive_start_key(start).send().await;
+            let got = got.map_err(|error| failed("Scan", &error))?;
+            let keys = got.items.into_iter().flatten();
+            found.extend(keys.filter_map(|key| Some(key.get("pk")?.as_s().ok()?.clone())));
+            start = got.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// All items of one partition from a sort key on, strongly consistent, in its order. For
     /// partitions that are known to stay small.
     async fn partition(&self, table: Table, from: &ItemKey) -> Result<Vec<Item>, Problem> {
@@ -274,6 +297,11 @@ impl Store {
                 return Ok(found);
             }
         }
+    }
+
+    /// What signs audit entries, for who verifies them.
+    pub fn audit_secret(&self) -> &Secrets {
+        &self.audit_secret
     }
 
     /// Whether the storage answers at all.

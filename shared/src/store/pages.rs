@@ -52,7 +52,8 @@ pub struct Partitions {
     pub values: Vec<String>,
     pub sort: &'static str,
     pub order: Order,
-    /// The last sort key that belongs to the list, of an ascending one.
+    /// The last sort key that belongs to the list: the greatest of an ascending one, the least of
+    /// one that descends.
     pub until: Option<String>,
 }
 
@@ -154,7 +155,8 @@ impl Store {
     ) -> Result<(), Problem> {
         let began = Instant::now();
         let query = self.query(partitions, &run.value, run.after.as_deref());
-        let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let again = usize::from(partitions.order == Order::Descending && run.after.is_some());
+        let query = query.limit(i32::try_from(limit + again).unwrap_or(i32::MAX));
         let got = query.send().await;
         self.meter.read(began, got.iter().filter_map(|out| out.consumed_capacity()));
         let got = got.map_err(|error| failed("Query", &error))?;
@@ -162,8 +164,10 @@ impl Store {
         for item in got.items.into_iter().flatten() {
             let key = item.get(partitions.sort).and_then(|key| key.as_s().ok()).cloned();
             let key = key.ok_or_else(|| super::bug("an index row without its sort key"))?;
-            run.after = Some(key.clone());
-            run.read.push_back((key, item));
+            if run.after.as_ref() != Some(&key) {
+                run.read.push_back((key.clone(), item));
+            }
+            run.after = Some(key);
         }
         Ok(())
     }
@@ -195,17 +199,26 @@ impl Store {
                 })
                 .expression_attribute_names("#sort", partitions.sort)
                 .expression_attribute_values(":after", bound(after)),
-            (after, Some(until)) => query
-                .key_condition_expression(
-                    "#partition = :partition AND #sort BETWEEN :from AND :until",
-                )
-                .expression_attribute_names("#sort", partitions.sort)
-                // The least text behind `after`; and one before every key.
-                .expression_attribute_values(
-                    ":from",
-                    bound(&after.map_or(" ".to_owned(), |after| format!("{after}\0"))),
-                )
-                .expression_attribute_values(":until", bound(until)),
+            (after, Some(until)) => {
+                let (least, greatest) = match partitions.order {
+                    // The least text behind `after`; and one before every key.
+                    Order::Ascending => {
+                        let from = after.map_or(" ".to_owned(), |after| format!("{after}\0"));
+                        (from, until.clone())
+                    }
+                    // No text is the greatest before another: `after` itself is skipped.
+                    Order::Descending => {
+                        (until.clone(), after.map_or("~".to_owned(), str::to_owned))
+                    }
+                };
+                query
+                    .key_condition_expression(
+                        "#partition = :partition AND #sort BETWEEN :least AND :greatest",
+                    )
+                    .expression_attribute_names("#sort", partitions.sort)
+                    .expression_attribute_values(":least", bound(&least))
+                    .expression_attribute_values(":greatest", bound(&greatest))
+            }
         }
     }
 }

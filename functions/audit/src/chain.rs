@@ -1,0 +1,169 @@
+//! The chain of one item's entries. Each link's hash is over the entry and the hash before it, so
+//! that no entry can be changed, removed, added or moved without every later hash being another.
+
+use std::collections::BTreeMap;
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use shared::audit::StoredEntry;
+use shared::config::Secrets;
+use shared::store::ItemKey;
+use uuid::Uuid;
+
+/// The hash before the first.
+pub const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// A stored entry as DynamoDB has it, whatever is in it.
+pub type Row = serde_dynamo::Item;
+
+/// One link: the place of an entry in its item's chain.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Seal {
+    pub pk: String,
+    /// The entry's id, so that none is sealed twice.
+    pub sk: String,
+    /// The sequence with all its digits, so that the index is in its order.
+    pub place: String,
+    pub sequence: u64,
+    pub previous_hash: String,
+    pub hash: String,
+}
+
+/// The last link of a chain. `version` is its sequence, on which the next one is conditional.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Head {
+    pub pk: String,
+    pub sk: String,
+    pub version: u64,
+    pub hash: String,
+}
+
+pub fn head_key(pk: &str) -> ItemKey {
+    ItemKey::new(pk.to_owned(), "HEAD")
+}
+
+/// Where an entry, and its seal beside it in the other table, lie.
+pub fn entry_key(pk: &str, sk: &str) -> ItemKey {
+    ItemKey::new(pk.to_owned(), sk.to_owned())
+}
+
+pub fn place(sequence: u64) -> String {
+    format!("{sequence:020}")
+}
+
+/// SHA-256 in hex over the hash before, a line break, and the row as DynamoDB JSON: its attributes
+/// in the order of their names, without spaces.
+pub fn hash(previous_hash: &str, row: &Row) -> String {
+    let attributes: BTreeMap<_, _> = row.iter().collect();
+    // A map of texts to JSON values can be written.
+    let json = serde_json::to_string(&attributes).unwrap_or_default();
+    hex::encode(digest(&SHA256, format!("{previous_hash}\n{json}").as_bytes()))
+}
+
+impl Head {
+    fn none(pk: &str) -> Self {
+        let (pk, sk) = (pk.to_owned(), "HEAD".to_owned());
+        Self { pk, sk, version: 0, hash: NONE.to_owned() }
+    }
+
+    /// The next link, and the head that it makes.
+    pub fn seal(head: Option<&Self>, pk: &str, sk: &str, row: &Row) -> (Seal, Self) {
+        let head = head.cloned().unwrap_or_else(|| Self::none(pk));
+        let sequence = head.version + 1;
+        let hash = hash(&head.hash, row);
+        let seal = Seal {
+            pk: pk.to_owned(),
+            sk: sk.to_owned(),
+            place: place(sequence),
+            sequence,
+            previous_hash: head.hash.clone(),
+            hash: hash.clone(),
+        };
+        (seal, Self { version: sequence, hash, ..head })
+    }
+}
+
+/// What is wrong with one place of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bad {
+    pub sequence: u64,
+    /// None where not even its seal is there.
+    pub entry: Option<Uuid>,
+    pub why: &'static str,
+}
+
+/// Walks a chain from one place on.
+pub struct Walk<'a> {
+    secret: &'a Secrets,
+    /// The hash before the next place; None where it isn't known.
+    previous: Option<String>,
+    next: u64,
+    pub missing: u64,
+    pub bad: Vec<Bad>,
+}
+
+impl<'a> Walk<'a> {
+    /// `before`: the seal before `from`, where that isn't the first.
+    pub fn from(from: u64, before: Option<&Seal>, secret: &'a Secrets) -> Self {
+        let previous = match before {
+            None if from == 1 => Some(NONE.to_owned()),
+            before => before.map(|seal| seal.hash.clone()),
+        };
+        Self { secret, previous, next: from, missing: 0, bad: Vec::new() }
+    }
+
+    /// One seal, in the order of their sequences, with the entry that it seals.
+    pub fn step(&mut self, seal: &Seal, row: Option<&Row>) {
+        self.gap(seal.sequence);
+        if let Some(why) = self.fault(seal, row) {
+            let entry = Uuid::try_parse(&seal.sk).ok();
+            self.bad.push(Bad { sequence: seal.sequence, entry, why });
+        }
+        self.missing += u64::from(row.is_none());
+        self.previous = Some(seal.hash.clone());
+        self.next = seal.sequence + 1;
+    }
+
+    /// Places up to `sequence` that have no seal.
+    fn gap(&mut self, sequence: u64) {
+        // One line for a gap of any length: its first place.
+        if self.next < sequence {
+            let why = "its seal is missing";
+            self.bad.push(Bad { sequence: self.next, entry: None, why });
+            self.previous = None;
+        }
+    }
+
+    /// Ends at the head of the chain.
+    pub fn finish(&mut self, head: &Head) {
+        self.gap(head.version + 1);
+        if self.next == head.version + 1 && self.previous.as_ref().is_some_and(|p| *p != head.hash)
+        {
+            let why = "the head of the chain is another";
+            self.bad.push(Bad { sequence: head.version, entry: None, why });
+        }
+    }
+
+    fn fault(&self, seal: &Seal, row: Option<&Row>) -> Option<&'static str> {
+        if seal.sequence < self.next {
+            return Some("two entries have this place");
+        }
+        let Some(row) = row else { return Some("its entry was removed") };
+        if self.previous.as_ref().is_some_and(|previous| *previous != seal.previous_hash) {
+            return Some("the chain is broken before it");
+        }
+        if hash(&seal.previous_hash, row) != seal.hash {
+            return Some("it was altered");
+        }
+        if !is_genuine(row, self.secret) {
+            return Some("nobody with the secret wrote it");
+        }
+        None
+    }
+}
+
+/// Whether somebody with the secret wrote this row as it stands.
+pub fn is_genuine(row: &Row, secret: &Secrets) -> bool {
+    let entry: Option<StoredEntry> = serde_dynamo::from_item(row.clone()).ok();
+    entry.is_some_and(|entry| entry.is_genuine(secret))
+}

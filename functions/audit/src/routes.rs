@@ -1,0 +1,141 @@
+//! The HTTP of the audit. Every read of it is entered, too.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::Uri;
+use shared::answer::Answer;
+use shared::app::App;
+use shared::audit::{self, Access, Entry, Subject};
+use shared::auth::permissions::AuditRead;
+use shared::auth::{Allowed, Caller};
+use shared::body::Body;
+use shared::fields::Wrong;
+use shared::http::{Ids, Routes};
+use shared::list::Paging;
+use shared::params::Params;
+use shared::problem::Problem;
+use shared::store::{Looked, Store};
+use uuid::Uuid;
+
+use crate::list::{NUMBERS, PARAMETERS, PARAMETERS_OF_PATIENTS, Question, Row};
+use crate::seal::entries_of;
+use crate::verify::verify;
+
+/// What is audited, as the paths have it.
+const ITEM_TYPES: [&str; 10] = [
+    "encounters",
+    "coupons",
+    "redemptions",
+    "ecgs",
+    "users",
+    "keys",
+    "locations",
+    "payoffs",
+    "franchises",
+    "outages",
+];
+
+pub fn routes() -> Routes {
+    Routes::default()
+        .get("/audit/{item_type}", list)
+        .post("/audit/encounters/search", search)
+        .get("/audit/{item_type}/{item_id}/verification", verification)
+}
+
+fn item_type(given: &str) -> Result<&'static str, Problem> {
+    ITEM_TYPES.into_iter().find(|known| *known == given).ok_or(Problem::NOT_FOUND)
+}
+
+/// `GET /audit/{item_type}`
+async fn list(
+    State(app): State<App>,
+    store: Store,
+    caller: Allowed<AuditRead>,
+    Path(of): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let of = item_type(&of)?;
+    let known = if of == "encounters" { PARAMETERS_OF_PATIENTS } else { PARAMETERS };
+    answered(&app, &store, &caller, of, &uri, Params::parse(uri.query(), known)).await
+}
+
+/// `POST /audit/encounters/search`: the same question, without a patient in a URL.
+async fn search(
+    State(app): State<App>,
+    store: Store,
+    caller: Allowed<AuditRead>,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let node = body.node()?;
+    let params = Params::of_body(&node, PARAMETERS_OF_PATIENTS, NUMBERS)?;
+    answered(&app, &store, &caller, "encounters", &uri, params).await
+}
+
+async fn answered(
+    app: &App,
+    store: &Store,
+    caller: &Caller,
+    item_type: &'static str,
+    uri: &Uri,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let question = Question::read(item_type, &mut params);
+    let paging = Paging::read(params, app, uri, &located(caller), 20)?;
+    let page = question.answered(store, caller, &paging).await?;
+    enter(store, caller, question.item_id).await?;
+    paging.answer(&page)
+}
+
+/// A list's cursor holds for one location, too.
+fn located(caller: &Caller) -> String {
+    let location = caller.location_id().unwrap_or_default();
+    format!("{} {location}", caller.identity())
+}
+
+async fn enter(store: &Store, caller: &Caller, item_id: Option<Uuid>) -> Result<(), Problem> {
+    let entry = match item_id {
+        Some(item_id) => {
+            Entry::new(caller, Access::Read, Subject { item_type: "audits", item_id }, &[])
+        }
+        None => Entry::of_list(caller, Access::Read, "audits"),
+    };
+    store.enter(vec![(entry, None)]).await
+}
+
+/// `GET /audit/{item_type}/{item_id}/verification`
+async fn verification(
+    store: Store,
+    caller: Allowed<AuditRead>,
+    Ids((of, id)): Ids<(String, Uuid)>,
+    uri: Uri,
+) -> Result<Answer, Problem> {
+    let of = item_type(&of)?;
+    let mut params = Params::parse(uri.query(), &["from_sequence"]);
+    let from = params.optional("from_sequence", sequence);
+    params.finish()?;
+    let pk = audit::of_item(of, id);
+    if audit::is_of_location(of) && !is_of(&store, &caller, &pk).await? {
+        return Err(Problem::NOT_FOUND);
+    }
+    let verified = verify(&store, &pk, from.unwrap_or(1)).await?.ok_or(Problem::NOT_FOUND)?;
+    enter(&store, &caller, Some(id)).await?;
+    Answer::ok(&verified)
+}
+
+fn sequence(text: &str) -> Result<u64, Wrong> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Wrong::invalid("This must be a whole number from 1 up."));
+    }
+    text.parse().ok().filter(|n| (1..=1 << 53).contains(n)).ok_or(Wrong::OUT_OF_RANGE)
+}
+
+/// Whether an item belongs to the caller's location: its entries say so.
+async fn is_of(store: &Store, caller: &Caller, pk: &str) -> Result<bool, Problem> {
+    let location = caller.location_id().map(|id| id.to_string());
+    let mut looked = Looked::default();
+    let of_location = |row: Row| Some(row).filter(|row| row.is_at(location.as_deref()));
+    let entries = entries_of(pk.to_owned());
+    let page = store.page(&entries, None, 1, false, &mut looked, of_location).await?;
+    Ok(!page.items.is_empty())
+}

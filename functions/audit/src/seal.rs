@@ -1,0 +1,250 @@
+//! The worker that seals entries: called by the audit table's stream, and once a day for what the
+//! stream may have lost. Nothing depends on the order of delivery, or on each coming once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::event::dynamodb::EventRecord;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::answer::Answer;
+use shared::audit::days;
+use shared::config::BadSetting;
+use shared::log;
+use shared::problem::Problem;
+use shared::store::{Change, Looked, Order, Otherwise, Partitions, Store, Table};
+use shared::values::{Date, Timestamp};
+use shared::worker::{Event, Failed, Handle, done_before, stream_records};
+
+use crate::chain::{Head, Row, Seal, entry_key, head_key, is_genuine};
+
+/// As many entries as a transaction holds beside a head for each.
+const BATCH: usize = 50;
+/// What is kept of an invocation's time to end in.
+const RESERVE: Duration = Duration::from_secs(5);
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// An entry by its key.
+type Entries = BTreeMap<(String, String), Row>;
+
+/// What a sweep is to look through.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sweep {
+    /// Days (UTC), both of them too.
+    #[serde(default)]
+    from: Option<Date>,
+    #[serde(default)]
+    until: Option<Date>,
+    /// Partitions, such as `encounters#ID`.
+    #[serde(default)]
+    items: Vec<String>,
+}
+
+/// One row of the index of days, or of the table.
+#[derive(Deserialize)]
+struct Listed {
+    pk: String,
+    sk: String,
+}
+
+pub fn start(
+    store: Store,
+    _: &dyn Fn(&'static str) -> Option<String>,
+) -> Result<Handle, BadSetting> {
+    Ok(Arc::new(move |event| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, event).await })
+    }))
+}
+
+async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
+    if let Some(records) = stream_records(&event.payload) {
+        // What can't be sealed comes again, with all behind it.
+        let sealed = of_stream(store, &records).await;
+        return Ok(done_before(records.first().filter(|_| sealed.is_err())));
+    }
+    let sweep: Sweep = match event.payload.get("sweep") {
+        Some(sweep) => serde_json::from_value(sweep.clone())
+            .map_err(|_| Failed("sweep: from, until (days) or items is needed"))?,
+        // The schedule's event.
+        None => Sweep { from: None, until: None, items: Vec::new() },
+    };
+    let sealed = sweep.run(store, event.deadline - RESERVE).await?;
+    Ok(json!({"sealed": sealed}))
+}
+
+async fn of_stream(store: &Store, records: &[EventRecord]) -> Result<usize, Problem> {
+    let mut entries = Entries::new();
+    for record in records {
+        let key = |name: &str| match record.change.keys.get(name) {
+            Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let (pk, sk) = (key("pk"), key("sk"));
+        // An entry is put once and for all. TTL takes none away: there is none on the table.
+        if record.event_name == "INSERT" {
+            entries.insert((pk, sk), record.change.new_image.clone());
+        } else {
+            log::tampered(&pk, &sk, &record.event_name);
+        }
+    }
+    seal(store, &entries).await
+}
+
+/// Seals those of the entries that have no seal yet: how many.
+async fn seal(store: &Store, entries: &Entries) -> Result<usize, Problem> {
+    let mut sealed = 0;
+    let entries: Vec<_> = entries.iter().collect();
+    for batch in entries.chunks(BATCH) {
+        sealed += seal_batch(store, batch).await?;
+    }
+    Ok(sealed)
+}
+
+async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Result<usize, Problem> {
+    let done = std::sync::Mutex::new(Vec::new());
+    let decide = || async {
+        let items: BTreeSet<&String> = batch.iter().map(|((pk, _), _)| pk).collect();
+        let heads: Vec<_> = items.iter().map(|pk| head_key(pk)).collect();
+        let seals: Vec<_> = batch.iter().map(|((pk, sk), _)| entry_key(pk, sk)).collect();
+        let keys = [heads, seals].concat();
+        let known: Vec<Known> = store.get_many(Table::Seals, &keys).await?;
+        let (mut heads, mut sealed) = (HashMap::new(), BTreeSet::new());
+        for known in known {
+            match known {
+                Known { version: Some(version), pk, sk, hash } => {
+                    heads.insert(pk.clone(), Head { pk, sk, version, hash });
+                }
+                Known { pk, sk, .. } => {
+                    sealed.insert((pk, sk));
+                }
+            }
+        }
+        let found = heads.clone();
+        let mut new: Vec<(Seal, &Row)> = Vec::new();
+        for ((pk, sk), row) in batch {
+            if !sealed.contains(&(pk.clone(), sk.clone())) {
+                let (seal, head) = Head::seal(heads.get(pk), pk, sk, row);
+                heads.insert(pk.clone(), head);
+                new.push((seal, *row));
+            }
+        }
+        let mut change = Change::nothing(Answer::no_content());
+        for (seal, _) in &new {
+            change = change.insert(Table::Seals, seal, Otherwise::DecideAnew)?;
+        }
+        heads.retain(|pk, head| found.get(pk).is_none_or(|old| old.version < head.version));
+        for (pk, head) in &heads {
+            change = match found.get(pk) {
+                Some(old) => change.replace(Table::Seals, head, old.version)?,
+                None => change.insert(Table::Seals, head, Otherwise::DecideAnew)?,
+            };
+        }
+        if let Ok(mut done) = done.lock() {
+            *done = new.iter().map(|(seal, row)| (seal.clone(), (*row).clone())).collect();
+        }
+        Ok(change)
+    };
+    store.commit(None, decide).await?;
+    let done = done.into_inner().unwrap_or_default();
+    for (seal, row) in &done {
+        if !is_genuine(row, store.audit_secret()) {
+            log::forged(&seal.pk, &seal.sk);
+        }
+        log::sealed(&seal.pk, seal.sequence, &seal.hash);
+    }
+    Ok(done.len())
+}
+
+/// A seal or a head, which has a version.
+#[derive(Deserialize)]
+struct Known {
+    pk: String,
+    sk: String,
+    version: Option<u64>,
+    hash: String,
+}
+
+impl Sweep {
+    /// Looks through days, yesterday and today unless others are named, or items.
+    async fn run(self, store: &Store, until: Instant) -> Result<usize, Failed> {
+        let today = Timestamp::now();
+        let yesterday = Timestamp::from_ms(today.ms() - DAY_MS).unwrap_or(today);
+        let mut lists: Vec<Partitions> = self.items.into_iter().map(entries_of).collect();
+        if lists.is_empty() {
+            let last = self.until.unwrap_or(today.day());
+            let mut day = Some(self.from.unwrap_or(yesterday.day()));
+            while let Some(this) = day.filter(|day| *day <= last) {
+                lists.push(entries_on(this));
+                day = this.day().succ_opt().map(Date::from);
+            }
+        }
+        let mut sealed = 0;
+        for list in &lists {
+            let mut after = None;
+            loop {
+                if Instant::now() >= until {
+                    return Err(Failed("the time was up before everything was looked through"));
+                }
+                let mut looked = Looked::default();
+                let page = store.page(list, after, 1_000, true, &mut looked, Some);
+                let page = page.await?;
+                sealed += seal_missing(store, &page.items).await?;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(sealed)
+    }
+}
+
+fn entries_on(day: Date) -> Partitions {
+    Partitions {
+        table: Table::Audit,
+        index: Some("day"),
+        attribute: "day",
+        values: days(day),
+        sort: "sk",
+        order: Order::Ascending,
+        until: None,
+    }
+}
+
+pub fn entries_of(pk: String) -> Partitions {
+    Partitions {
+        table: Table::Audit,
+        index: None,
+        attribute: "pk",
+        values: vec![pk],
+        sort: "sk",
+        order: Order::Ascending,
+        until: None,
+    }
+}
+
+/// Seals those of the listed entries that have no seal: how many.
+async fn seal_missing(store: &Store, listed: &[Listed]) -> Result<usize, Problem> {
+    let mut count = 0;
+    for listed in listed.chunks(BATCH) {
+        let keys: Vec<_> = listed.iter().map(|of| entry_key(&of.pk, &of.sk)).collect();
+        let seals: Vec<Listed> = store.get_many(Table::Seals, &keys).await?;
+        let sealed: BTreeSet<_> = seals.into_iter().map(|seal| (seal.pk, seal.sk)).collect();
+        let missing = listed.iter().filter(|of| !sealed.contains(&(of.pk.clone(), of.sk.clone())));
+        let keys: Vec<_> = missing.map(|of| entry_key(&of.pk, &of.sk)).collect();
+        let rows = store.get_items(Table::Audit, &keys).await?;
+        let entry = |row: Row| {
+            let text = |name: &str| match row.get(name) {
+                Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
+                _ => String::new(),
+            };
+            ((text("pk"), text("sk")), row)
+        };
+        let entries: Entries = rows.into_iter().map(|row| entry(row.into())).collect();
+        count += seal(store, &entries).await?;
+    }
+    Ok(count)
+}

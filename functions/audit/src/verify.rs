@@ -1,0 +1,163 @@
+//! The proof that an item's entries are as they were when they were sealed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use serde::Serialize;
+use shared::problem::Problem;
+use shared::store::{ItemKey, Looked, Order, Partitions, Store, Table};
+
+use crate::chain::{Bad, Head, Row, Seal, Walk, entry_key, head_key, place};
+use crate::seal::entries_of;
+
+/// How many places one part of a verification walks through.
+const PART: u64 = 20_000;
+
+/// What a verification, or one part of it, found.
+#[derive(Serialize)]
+pub struct Verified {
+    /// Whether every place that was looked at is as it was sealed.
+    pub verified: bool,
+    pub entries: u64,
+    pub sealed: u64,
+    /// Entries that have no seal yet.
+    pub pending: u64,
+    pub head_hash: Option<String>,
+    pub first_bad_sequence: Option<u64>,
+    /// Where the next part begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_sequence: Option<u64>,
+    #[serde(skip)]
+    pub bad: Vec<Bad>,
+}
+
+/// Walks the chain of one item from a place on. None where it never had an entry.
+pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verified>, Problem> {
+    // The head first: what is put meanwhile is pending, never missing.
+    let head: Option<Head> = store.get(Table::Seals, &head_key(pk)).await?;
+    let entries = store.count(&entries_of(pk.to_owned()), None).await?;
+    let entries = u64::try_from(entries).unwrap_or_default();
+    let Some(head) = head else {
+        let seals = seals(store, pk, 1, 2).await?;
+        let bad = match seals.first() {
+            // Seals without a head: somebody took it away.
+            Some(seal) => {
+                vec![Bad { sequence: seal.sequence, entry: None, why: "the chain has no head" }]
+            }
+            None if entries == 0 => return Ok(None),
+            None => Vec::new(),
+        };
+        return Ok(Some(Verified {
+            verified: bad.is_empty(),
+            entries,
+            sealed: 0,
+            pending: entries,
+            head_hash: None,
+            first_bad_sequence: bad.first().map(|bad| bad.sequence),
+            next_sequence: None,
+            bad,
+        }));
+    };
+    let end = (from + PART).min(head.version + 1);
+    let seals = seals_of_part(store, pk, from.saturating_sub(1).max(1), end).await?;
+    let (before, seals) = match seals.split_first() {
+        Some((first, rest)) if first.sequence < from => (Some(first), rest),
+        _ => (None, seals.as_slice()),
+    };
+    let mut walk = Walk::from(from, before, store.audit_secret());
+    let mut last_place = None;
+    for seals in seals.chunks(100) {
+        let keys: Vec<ItemKey> = seals.iter().map(|seal| entry_key(pk, &seal.sk)).collect();
+        let rows = store.get_items(Table::Audit, &keys).await?;
+        let rows: HashMap<String, Row> = rows
+            .into_iter()
+            .filter_map(|row| Some((row.get("sk")?.as_s().ok()?.clone(), row.into())))
+            .collect();
+        for seal in seals {
+            walk.step(seal, rows.get(&seal.sk));
+            last_place = Some(seal.sequence);
+        }
+    }
+    let is_last = end > head.version;
+    if is_last {
+        walk.finish(&head);
+    } else if last_place.is_none_or(|last| last + 1 < end) {
+        let sequence = last_place.map_or(from, |last| last + 1);
+        walk.bad.push(Bad { sequence, entry: None, why: "its seal is missing" });
+    }
+    let there = head.version.saturating_sub(walk.missing);
+    Ok(Some(Verified {
+        verified: walk.bad.is_empty(),
+        entries,
+        sealed: head.version,
+        pending: entries.saturating_sub(there),
+        head_hash: Some(head.hash),
+        first_bad_sequence: walk.bad.iter().map(|bad| bad.sequence).min(),
+        next_sequence: (!is_last).then_some(end),
+        bad: walk.bad,
+    }))
+}
+
+/// The seals of a part. The index may be a moment behind the head: it is waited for.
+async fn seals_of_part(
+    store: &Store,
+    pk: &str,
+    from: u64,
+    end: u64,
+) -> Result<Vec<Seal>, Problem> {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let seals = seals(store, pk, from, end).await?;
+        let complete = u64::try_from(seals.len()).is_ok_and(|count| count >= end - from);
+        if complete || pause > Duration::from_millis(400) {
+            return Ok(seals);
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+/// Seals by their places, from one on and before another.
+async fn seals(store: &Store, pk: &str, from: u64, end: u64) -> Result<Vec<Seal>, Problem> {
+    let chain = Partitions {
+        table: Table::Seals,
+        index: Some("chain"),
+        attribute: "pk",
+        values: vec![pk.to_owned()],
+        sort: "place",
+        order: Order::Ascending,
+        until: Some(place(end.saturating_sub(1)) + "~"),
+    };
+    let mut after = Some(place(from.saturating_sub(1)));
+    let mut seals = Vec::new();
+    loop {
+        let mut looked = Looked::default();
+        let page = store.page(&chain, after, 1_000, true, &mut looked, Some).await?;
+        seals.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(seals);
+        }
+    }
+}
+
+/// Walks through everything that is there, for a tool: each item's partition and what is bad of it.
+pub async fn verify_all(
+    store: &Store,
+    mut tell: impl FnMut(&str, &Verified),
+) -> Result<(), Problem> {
+    let mut items: BTreeSet<String> = store.all_partitions(Table::Audit).await?;
+    items.extend(store.all_partitions(Table::Seals).await?);
+    for pk in items {
+        let mut from = 1;
+        while let Some(part) = verify(store, &pk, from).await? {
+            let next = part.next_sequence;
+            tell(&pk, &part);
+            match next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}
