@@ -3,12 +3,7 @@
 use shared::app::Function;
 use shared::worker::Worker;
 
-pub const FUNCTIONS: &[Function] = &[
-    coupons::FUNCTION,
-    encounters::FUNCTION,
-    users::FUNCTION,
-    audit::FUNCTION,
-    system::FUNCTION,
-];
+pub const FUNCTIONS: &[Function] =
+    &[coupons::FUNCTION, encounters::FUNCTION, users::FUNCTION, audit::FUNCTION, system::FUNCTION];
 
 pub const WORKERS: &[Worker] = &[audit::SEAL];

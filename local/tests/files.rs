@@ -168,7 +168,9 @@ async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn st
         ];
         let expected = match name.trim_end_matches(".json") {
             name if absent.contains(&name) => 404,
-            "coupons-create" | "encounters-create" | "users-create" | "users-locations-create" => 201,
+            "coupons-create" | "encounters-create" | "users-create" | "users-locations-create" => {
+                201
+            }
             _ => 200,
         };
         let status = response.status().as_u16();

@@ -180,7 +180,11 @@ fn source_ip(extensions: &Extensions) -> Option<IpAddr> {
     }
 }
 
-pub(crate) async fn envelope(State(form): State<Option<Form>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn envelope(
+    State(form): State<Option<Form>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let form = form.filter(|form| (form.is_wanted)(&request));
     let began = Instant::now();
     let context = Arc::new(Context::new(request.headers(), request.extensions()));

@@ -20,16 +20,8 @@ use crate::chain::{Seal, entry_key};
 pub const PARAMETERS: &[&str] =
     &["start_ms", "end_ms", "username", "item_id", "access_type", "limit", "cursor"];
 /// Of encounters alone.
-pub const PARAMETERS_OF_PATIENTS: &[&str] = &[
-    "start_ms",
-    "end_ms",
-    "username",
-    "item_id",
-    "patient_id",
-    "access_type",
-    "limit",
-    "cursor",
-];
+pub const PARAMETERS_OF_PATIENTS: &[&str] =
+    &["start_ms", "end_ms", "username", "item_id", "patient_id", "access_type", "limit", "cursor"];
 pub const NUMBERS: &[&str] = &["start_ms", "end_ms", "limit"];
 
 /// What is shown of an entry. A row that was put by somebody else may lack any of it, and is shown
@@ -155,9 +147,11 @@ impl Question {
             Self { item_id: Some(id), .. } => {
                 (None, "pk", vec![audit::of_item(self.item_type, *id)])
             }
-            Self { patient_id: Some(id), .. } => {
-                (Some("patient"), "patient", audit::patient_tags(location, id, store.audit_secret()))
-            }
+            Self { patient_id: Some(id), .. } => (
+                Some("patient"),
+                "patient",
+                audit::patient_tags(location, id, store.audit_secret()),
+            ),
             _ => (Some("list"), "listed_in", audit::lists(self.item_type, location)),
         };
         Partitions {
@@ -174,7 +168,10 @@ impl Question {
     fn fits(&self, row: &Row, location: Option<Uuid>, tags: &[String]) -> bool {
         let is = |name: &str, wanted: &str| row.text(name) == wanted;
         location.is_none_or(|location| is("location_id", &location.to_string()))
-            && self.username.as_ref().is_none_or(|name| row.text("username").eq_ignore_ascii_case(name))
+            && self
+                .username
+                .as_ref()
+                .is_none_or(|name| row.text("username").eq_ignore_ascii_case(name))
             && self.access.is_none_or(|access| is("access_type", access))
             && self.item_id.is_none_or(|id| is("item_id", &id.to_string()))
             && (self.patient_id.is_none() || tags.iter().any(|tag| is("patient", tag)))

@@ -99,12 +99,7 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
 }
 
 /// The seals of a part. The index may be a moment behind the head: it is waited for.
-async fn seals_of_part(
-    store: &Store,
-    pk: &str,
-    from: u64,
-    end: u64,
-) -> Result<Vec<Seal>, Problem> {
+async fn seals_of_part(store: &Store, pk: &str, from: u64, end: u64) -> Result<Vec<Seal>, Problem> {
     let mut pause = Duration::from_millis(50);
     loop {
         let seals = seals(store, pk, from, end).await?;

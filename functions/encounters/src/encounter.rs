@@ -148,9 +148,9 @@ impl Terms {
         let encounter_type = object.required("encounter_type", string(EncounterType::parse));
         // A null is data here, and its absence isn't.
         let data = match object.given_as("clinical_data") {
-            Some(node) => clinical_data(node)
-                .map_err(|wrong| object.wrong("clinical_data", wrong))
-                .ok(),
+            Some(node) => {
+                clinical_data(node).map_err(|wrong| object.wrong("clinical_data", wrong)).ok()
+            }
             None => object.required("clinical_data", clinical_data),
         };
         let key = object.idempotence_key(header);
@@ -213,12 +213,8 @@ impl Terms {
 impl Encounter {
     pub fn new(id: Uuid, location: Uuid, terms: Terms, by: &str, now: Timestamp) -> Self {
         let by = by.to_owned();
-        let metadata = Metadata {
-            created_at: now,
-            updated_at: now,
-            created_by: by.clone(),
-            updated_by: by,
-        };
+        let metadata =
+            Metadata { created_at: now, updated_at: now, created_by: by.clone(), updated_by: by };
         let record = Record {
             encounter_id: id,
             location_id: location,

@@ -131,9 +131,7 @@ fn outcome(problem: &Problem) -> Vec<u8> {
         _ => "exception",
     };
     let errors = problem.errors();
-    let issue = |text: &str| {
-        json!({"severity": "error", "code": code, "details": {"coding": [{"code": problem.code()}], "text": text}})
-    };
+    let issue = |text: &str| json!({"severity": "error", "code": code, "details": {"coding": [{"code": problem.code()}], "text": text}});
     let mut issues: Vec<_> = errors.iter().map(|error| issue(&error.detail())).collect();
     if issues.is_empty() {
         issues.push(issue(problem.detail()));

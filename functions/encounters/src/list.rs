@@ -20,15 +20,8 @@ use crate::encounter::{EncounterType, patient_id, provider_id};
 use crate::table::{Head, in_location, in_location_of, of_heads};
 use crate::{access, fhir};
 
-const PARAMETERS: &[&str] = &[
-    "start_date",
-    "end_date",
-    "patient_id",
-    "provider_id",
-    "encounter_type",
-    "limit",
-    "cursor",
-];
+const PARAMETERS: &[&str] =
+    &["start_date", "end_date", "patient_id", "provider_id", "encounter_type", "limit", "cursor"];
 
 /// A page ends before its records are more than this as JSON: Lambda takes answers of 6 MB.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -160,8 +153,7 @@ impl Question {
             page.next = page.items.last().map(Head::sort_key);
         }
         let entry = |head: &Head| {
-            let entry =
-                Entry::new(caller, Access::Read, access::subject(head.encounter_id), &[]);
+            let entry = Entry::new(caller, Access::Read, access::subject(head.encounter_id), &[]);
             entry.at(head.location_id)
         };
         let entries =

@@ -116,7 +116,8 @@ fn head_of(encounter: &Encounter, bytes: usize) -> Head {
 
 /// A version as it is stored, beside the head that says of it what can be known without it.
 fn packed(encounter: &Encounter) -> Result<(VersionRow, Head), Problem> {
-    let json = serde_json::to_vec(&(&encounter.record, &encounter.terms)).map_err(|_| Problem::INTERNAL)?;
+    let json = serde_json::to_vec(&(&encounter.record, &encounter.terms))
+        .map_err(|_| Problem::INTERNAL)?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
     let packed = packed.map_err(|_| Problem::INTERNAL)?;

@@ -103,7 +103,12 @@ async fn what_a_search_says_in_its_body_is_judged_as_in_a_query() {
     wrong.sort();
     assert_eq!(
         wrong,
-        [" unknown_field", "/limit wrong_type", "/patient_id wrong_type", "/start_date invalid_value"]
+        [
+            " unknown_field",
+            "/limit wrong_type",
+            "/patient_id wrong_type",
+            "/start_date invalid_value"
+        ]
     );
     assert_eq!(search(json!({"limit": 0})).await.wrong(), ["/limit out_of_range"]);
     assert_eq!(search(json!({"limit": 101})).await.wrong(), ["/limit out_of_range"]);
@@ -115,9 +120,12 @@ async fn what_a_search_says_in_its_body_is_judged_as_in_a_query() {
 async fn versions_and_ids_that_are_none_are_refused() {
     let (_app, ada) = app().await;
     let path = ada.post("/encounters", &visit()).await.header("location").to_owned();
-    for (version, code) in
-        [("0", "out_of_range"), ("-1", "invalid_value"), ("x", "invalid_value"), ("", "invalid_value")]
-    {
+    for (version, code) in [
+        ("0", "out_of_range"),
+        ("-1", "invalid_value"),
+        ("x", "invalid_value"),
+        ("", "invalid_value"),
+    ] {
         let wrong = ada.get(&format!("{path}?version={version}")).await.wrong();
         assert_eq!(wrong, [format!("version {code}")]);
     }

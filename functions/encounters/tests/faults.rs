@@ -124,7 +124,7 @@ async fn records_alone(app: &TestApp) -> usize {
 #[tokio::test]
 async fn a_process_that_dies_between_two_calls_leaves_record_and_entry_or_neither() {
     for operation in ["TransactWriteItems", "GetItem"] {
-        for fault in [Fault::Lost, Fault::Cut] {
+        for fault in [Fault::CutAfter, Fault::CutBefore] {
             let (app, ada) = app().await;
             let path = ada.post("/encounters", &visit()).await.header("location").to_owned();
             app.faults.next(operation, fault);
@@ -166,8 +166,12 @@ async fn amendments_at_once_happen_one_after_the_other_and_none_is_lost() {
     assert_eq!(statuses, [200; 8]);
     let read = ada.get(&path).await.json();
     assert_eq!(read["version"], 9);
-    let data: HashSet<_> =
-        read["clinical_data"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let data: HashSet<_> = read["clinical_data"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect();
     assert!((0..8).all(|n| data.contains(&format!("k{n}"))), "{data:?}");
     let (versions, changes) = records(&app).await;
     assert_eq!(versions, changes);

@@ -60,26 +60,24 @@ async fn a_list_is_newest_first_and_filtered_by_all_that_is_asked() {
 async fn every_record_comes_once_while_others_are_written() {
     let (_app, ada) = app().await;
     stored(&ada).await;
-    for filter in ["", "&start_date=2024-03-02", "&patient_id=even&start_date=2024-03-02"] {
-        let mut seen = HashSet::new();
+    for (filter, expected) in [
+        ("", 10),
+        ("&start_date=2024-03-02", 9),
+        ("&patient_id=even&start_date=2024-03-02", 5),
+    ] {
+        let (mut seen, mut ids) = (0, HashSet::new());
         let mut path = format!("/encounters?limit=2{filter}");
         loop {
             let page = ada.get(&path).await;
-            for date in dates(&page) {
-                assert!(seen.insert(date), "twice, with {filter}");
+            for item in page.json()["items"].as_array().into_iter().flatten() {
+                assert!(ids.insert(item["encounter_id"].to_string()), "twice, with {filter}");
+                seen += usize::from(item["encounter_date"] != "2024-03-28");
             }
             ada.post("/encounters", &on(28, "even")).await;
-            let next = page.header("link").trim_start_matches('<').to_owned();
-            let Some((next, _)) = next.split_once('>') else { break };
-            path = next.to_owned();
+            let Some((next, _)) = page.header("link").split_once('>') else { break };
+            path = next.trim_start_matches('<').to_owned();
         }
-        seen.remove("2024-03-28");
-        let expected = match filter {
-            "" => 10,
-            "&start_date=2024-03-02" => 9,
-            _ => 5,
-        };
-        assert_eq!(seen.len(), expected, "{filter}");
+        assert_eq!(seen, expected, "{filter}");
     }
 }
 
@@ -215,6 +213,6 @@ async fn in_fhir_a_refusal_is_an_operation_outcome() {
         let reply = ada.header("accept", accept).get("/encounters").await;
         assert_eq!(reply.header("content-type"), "application/json", "{accept}");
     }
-    let reply = ada.header("accept", "application/json;q=0.5, application/fhir+json").get("/encounters");
-    assert_eq!(reply.await.header("content-type"), "application/fhir+json");
+    let both = ada.header("accept", "application/json;q=0.5, application/fhir+json");
+    assert_eq!(both.get("/encounters").await.header("content-type"), "application/fhir+json");
 }

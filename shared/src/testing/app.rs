@@ -320,7 +320,8 @@ impl TestApp {
             .expect("a deletion");
     }
 
-    fn table(&self, table: Table) -> String {
+    /// The name of a table.
+    pub fn table(&self, table: Table) -> String {
         self.app.store.table_name(table).to_owned()
     }
 }

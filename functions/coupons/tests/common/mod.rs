@@ -174,7 +174,8 @@ pub async fn check(app: &TestApp, caller: &Client, path: &str, most: Option<usiz
     let created = created.iter().filter(|stored| stored.entry.item_type == "redemptions");
     let created =
         created.filter(|stored| stored.entry.access_type == shared::audit::Access::Create);
-    let created: HashSet<_> = created.filter_map(|stored| stored.entry.item_id.map(|id| id.to_string())).collect();
+    let created: HashSet<_> =
+        created.filter_map(|stored| stored.entry.item_id.map(|id| id.to_string())).collect();
     let ids: HashSet<_> = ledger
         .iter()
         .map(|redemption| redemption["id"].as_str().unwrap_or_default().to_owned())
