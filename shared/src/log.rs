@@ -1,6 +1,8 @@
 //! JSON lines on stderr, and nothing in them but what is named here: no other crate's lines pass,
 //! since the SDK's would show items and keys.
 
+mod scrub;
+
 use std::panic::PanicHookInfo;
 
 use serde_json::json;
@@ -23,7 +25,7 @@ pub fn start(level: Level) {
         .with_target(false)
         .with_current_span(false)
         .with_span_list(false)
-        .with_writer(std::io::stderr);
+        .with_writer(|| scrub::Scrubbing);
     // A second start in one process, as tests make them, keeps the first's subscriber.
     let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();
     std::panic::set_hook(Box::new(panicked));

@@ -13,12 +13,8 @@ const OTHER: Uuid = Uuid::from_u128(0x019b_0000_0000_7000_8000_0000_0000_0099);
 
 async fn app() -> (TestApp, Client) {
     let app = TestApp::start(&[audit::FUNCTION, encounters::FUNCTION, coupons::FUNCTION]).await;
-    let scopes = [
-        Scope::AuditRead,
-        Scope::EncountersRead,
-        Scope::EncountersWrite,
-        Scope::CouponsWrite,
-    ];
+    let scopes =
+        [Scope::AuditRead, Scope::EncountersRead, Scope::EncountersWrite, Scope::CouponsWrite];
     let ada = app.user("ada", &scopes).await;
     (app, ada)
 }

@@ -10,14 +10,6 @@ use common::{numbered, stored, with};
 
 const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
 
-/// `N calls, X RCU, Y WCU` of an answer.
-fn cost(reply: &Reply) -> String {
-    assert!(reply.status.is_success(), "{}", reply.json());
-    let timing = reply.header("server-timing");
-    let description = timing.split("desc=\"").nth(1).and_then(|rest| rest.strip_suffix('"'));
-    description.unwrap_or_default().to_owned()
-}
-
 /// The rows of the table for so many coupons stored, and redemptions of one, as the page has them.
 async fn measured(count: usize, stored_redemptions: usize) -> Vec<String> {
     let (app, ada) = stored(count).await;
@@ -29,15 +21,7 @@ async fn measured(count: usize, stored_redemptions: usize) -> Vec<String> {
     let anon = app.anon();
     let rows = (0..20).map(|number| numbered(100_000 + number)).collect::<Vec<_>>();
     let mut table = Vec::new();
-    let mut row = |route: &str, reply: &Reply| {
-        let (calls, units) = cost(reply)
-            .split_once(" calls, ")
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .unwrap_or_default();
-        let (read, write) = units.split_once(" RCU, ").unwrap_or_default();
-        let write = write.trim_end_matches(" WCU");
-        table.push(format!("| `{route}` | {calls} | {read} | {write} |"));
-    };
+    let mut row = |route: &str, reply: &Reply| table.push(reply.cost_row(route));
     row("GET /coupons/{id}", &anon.get(&path).await);
     row("GET /coupons?limit=10", &anon.get("/coupons?limit=10").await);
     row("GET /coupons?couponcode=", &anon.get("/coupons?couponcode=ONE").await);

@@ -60,11 +60,9 @@ async fn a_list_is_newest_first_and_filtered_by_all_that_is_asked() {
 async fn every_record_comes_once_while_others_are_written() {
     let (_app, ada) = app().await;
     stored(&ada).await;
-    for (filter, expected) in [
-        ("", 10),
-        ("&start_date=2024-03-02", 9),
-        ("&patient_id=even&start_date=2024-03-02", 5),
-    ] {
+    for (filter, expected) in
+        [("", 10), ("&start_date=2024-03-02", 9), ("&patient_id=even&start_date=2024-03-02", 5)]
+    {
         let (mut seen, mut ids) = (0, HashSet::new());
         let mut path = format!("/encounters?limit=2{filter}");
         loop {
