@@ -154,6 +154,13 @@ async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn st
             "coupons-redemptions",
             "coupons-redemption",
             "coupons-stats",
+            "ecgs-get",
+            "ecgs-delete",
+            "ecgs-segment",
+            "ecgs-complete",
+            "ecgs-signal",
+            "ecgs-insights",
+            "ecgs-plot",
             "encounters-get",
             "encounters-patch",
             "encounters-retract",
@@ -168,9 +175,11 @@ async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn st
         ];
         let expected = match name.trim_end_matches(".json") {
             name if absent.contains(&name) => 404,
-            "coupons-create" | "encounters-create" | "users-create" | "users-locations-create" => {
-                201
-            }
+            "coupons-create"
+            | "ecgs-create"
+            | "encounters-create"
+            | "users-create"
+            | "users-locations-create" => 201,
             _ => 200,
         };
         let status = response.status().as_u16();

@@ -42,6 +42,11 @@ impl Answer {
         Ok(Self { status: 201, location: Some(location), ..Self::ok(body)? })
     }
 
+    /// 201 of what has no address of its own.
+    pub fn made(body: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self { status: 201, ..Self::ok(body)? })
+    }
+
     /// 204
     pub fn no_content() -> Self {
         Self {

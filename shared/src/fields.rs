@@ -207,6 +207,38 @@ impl<'n> Object<'_, 'n> {
         })
     }
 
+    /// An array of `least` to `most` objects, each with its place in the array.
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        (least, most): (usize, usize),
+        members: Members,
+        read: impl Fn(&mut Object<'_, 'n>, usize) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let array = self.member(name)?;
+        let wrong = match &array.value {
+            Value::Array(items) if items.len() < least => Wrong::EMPTY,
+            Value::Array(items) if items.len() > most => Wrong::TOO_LONG,
+            Value::Array(items) => {
+                return self.fields.within(name, |fields| {
+                    fields.arrays.push(array.at);
+                    let read_one = |(index, item): (usize, &'n Node<'n>)| {
+                        fields.within(&index.to_string(), |fields| {
+                            fields.object(item, members, |object| read(object, index))
+                        })
+                    };
+                    // Every item is looked at, as in a list.
+                    let values: Vec<Option<T>> = items.iter().enumerate().map(read_one).collect();
+                    fields.arrays.pop();
+                    values.into_iter().collect()
+                });
+            }
+            _ => Wrong::NOT_AN_ARRAY,
+        };
+        self.wrong(name, wrong);
+        None
+    }
+
     /// Enters a rule of the object's own that `name` breaks.
     pub fn wrong(&mut self, name: &'static str, wrong: Wrong) {
         let at = self.member(name).map_or(self.node.end, |node| node.at);

@@ -15,6 +15,7 @@ pub struct Problem {
     detail: &'static str,
     retry_after_s: Option<u32>,
     errors: Option<Box<Errors>>,
+    missing: Option<Box<[u32]>>,
 }
 
 impl Problem {
@@ -84,7 +85,7 @@ impl Problem {
             503 => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, code, detail, retry_after_s: None, errors: None }
+        Self { status, code, detail, retry_after_s: None, errors: None, missing: None }
     }
 
     pub const fn rate_limited(retry_after_s: u32) -> Self {
@@ -95,6 +96,12 @@ impl Problem {
     const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
+    }
+
+    /// Names what is missing, by number.
+    #[must_use]
+    pub fn with_missing(self, missing: Vec<u32>) -> Self {
+        Self { missing: Some(missing.into()), ..self }
     }
 
     pub const fn forbidden(detail: &'static str) -> Self {
@@ -125,6 +132,11 @@ impl Problem {
         self.status.is_client_error()
     }
 
+    /// Ours to mend: to try again does not help.
+    pub fn is_of_this_program(&self) -> bool {
+        self.status == StatusCode::INTERNAL_SERVER_ERROR
+    }
+
     /// The body. `request_id` is the caller's own or ours, and safe to print in either case.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
         let errors = self.errors.as_deref();
@@ -137,6 +149,7 @@ impl Problem {
             request_id,
             errors: errors.map(Errors::listed),
             errors_truncated: errors.is_some_and(Errors::truncated),
+            missing: self.missing.as_deref(),
         })
         .unwrap_or_default()
     }
@@ -155,6 +168,8 @@ struct Body<'a> {
     errors: Option<&'a [FieldError]>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     errors_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'a [u32]>,
 }
 
 impl From<Errors> for Problem {

@@ -116,6 +116,15 @@ pub fn stream_records(payload: &Value) -> Option<Vec<EventRecord>> {
     StreamEvent::deserialize(payload).ok().map(|event| event.records)
 }
 
+/// The key of a record's item: partition and sort key.
+pub fn key_of(record: &EventRecord) -> (String, String) {
+    let text = |name: &str| match record.change.keys.get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
+        _ => String::new(),
+    };
+    (text("pk"), text("sk"))
+}
+
 /// The answer to a stream's event: everything before this record is done, and it comes again.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
 pub fn done_before(failed: Option<&EventRecord>) -> Value {

@@ -112,6 +112,12 @@ impl Errors {
         }
     }
 
+    /// A member of the body that breaks a rule which the storage alone can tell.
+    pub fn of_member(name: &'static str, wrong: Wrong) -> Self {
+        let place = Place::Pointer(format!("/{name}"));
+        Self { listed: vec![FieldError { at: 0, place, wrong }], truncated: false }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.listed.is_empty() && !self.truncated
     }

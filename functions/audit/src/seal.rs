@@ -15,7 +15,7 @@ use shared::log;
 use shared::problem::Problem;
 use shared::store::{Change, Looked, Order, Otherwise, Partitions, Store, Table};
 use shared::values::{Date, Timestamp};
-use shared::worker::{Event, Failed, Handle, done_before, stream_records};
+use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 
 use crate::chain::{Head, Row, Seal, entry_key, head_key, is_genuine};
 
@@ -78,11 +78,7 @@ async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
 async fn of_stream(store: &Store, records: &[EventRecord]) -> Result<usize, Problem> {
     let mut entries = Entries::new();
     for record in records {
-        let key = |name: &str| match record.change.keys.get(name) {
-            Some(serde_dynamo::AttributeValue::S(text)) => text.clone(),
-            _ => String::new(),
-        };
-        let (pk, sk) = (key("pk"), key("sk"));
+        let (pk, sk) = key_of(record);
         // An entry is put once and for all. TTL takes none away: there is none on the table.
         if record.event_name == "INSERT" {
             entries.insert((pk, sk), record.change.new_image.clone());

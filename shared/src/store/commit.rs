@@ -74,6 +74,11 @@ impl Store {
         }
     }
 
+    /// Stores a change of nobody's doing, or finds that the state is another by now.
+    pub async fn attempt(&self, change: &Change) -> Result<bool, Problem> {
+        Ok(!self.transact(None, change).await?.is_not_done())
+    }
+
     /// Enters that a caller reads these, before it does.
     pub async fn enter_reads(&self, caller: &Caller, subjects: &[Subject]) -> Result<(), Problem> {
         let entry = |subject: &Subject| (Entry::new(caller, Access::Read, *subject, &[]), None);

@@ -1,0 +1,76 @@
+//! Heart rate variability (Task Force of the ESC and the NASPE, Circulation 93, 1996), over all
+//! beats: premature ones are not taken out.
+
+use crate::analysis::insights::{Insights, Recording};
+use crate::analysis::rhythm::intervals_s;
+use crate::analysis::statistics::{mean, sample_deviation};
+
+/// Differences of successive intervals counted by pNN50 exceed this, ms. A difference of whole
+/// samples that equals it doesn't, whatever the division of times leaves.
+const NN50_MS: f64 = 50.0 + 1e-6;
+
+/// Variability over all beats.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Variability {
+    /// The standard deviation of the RR intervals (n - 1), ms.
+    pub sdnn_ms: f64,
+    /// The root of the mean squared difference of successive RR intervals, ms.
+    pub rmssd_ms: f64,
+    /// The share of those differences that exceed 50 ms, percent.
+    pub pnn50: f64,
+}
+
+/// Adds the variability of the rhythm that is there.
+pub fn analyse(recording: &Recording, insights: &mut Insights) {
+    let (Some(rate_hz), Some(rhythm)) = (recording.rate_hz, &mut insights.rhythm) else { return };
+    rhythm.variability = Variability::of(&intervals_s(&rhythm.beat_samples, rate_hz));
+    if rhythm.variability.is_none() {
+        insights.leave_out("rhythm.hrv", "There are fewer than three beats.");
+    }
+}
+
+impl Variability {
+    /// Of RR intervals, s; none of fewer than two.
+    pub fn of(intervals_s: &[f64]) -> Option<Self> {
+        let pairs = intervals_s.iter().zip(intervals_s.iter().skip(1));
+        let changes_ms: Vec<f64> = pairs.map(|(before, after)| (after - before) * 1e3).collect();
+        let squares: Vec<f64> = changes_ms.iter().map(|change| change * change).collect();
+        let large: Vec<f64> =
+            changes_ms.iter().map(|change| f64::from(change.abs() > NN50_MS)).collect();
+        Some(Self {
+            sdnn_ms: sample_deviation(intervals_s)? * 1e3,
+            rmssd_ms: mean(&squares)?.sqrt(),
+            pnn50: mean(&large)? * 100.0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variability_of_known_intervals() {
+        // Mean 0.85; squares of the deviations 0.0025, 0.0025, 0.0225, 0.0225; changes 100, -200, 300.
+        let found = Variability::of(&[0.8, 0.9, 0.7, 1.0]).unwrap();
+        assert!((found.sdnn_ms - (0.05_f64 / 3.0).sqrt() * 1e3).abs() < 1e-9);
+        assert!((found.rmssd_ms - (140_000.0_f64 / 3.0).sqrt()).abs() < 1e-9);
+        assert!((found.pnn50 - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_change_of_exactly_50_ms_is_not_counted() {
+        let at_360 = intervals_s(&[0, 360, 702, 1_062, 1_423], 360.0);
+        let found = Variability::of(&at_360).unwrap();
+        assert!(found.pnn50.abs() < 1e-9);
+        let one_more = intervals_s(&[0, 360, 701, 1_061, 1_421], 360.0);
+        assert!((Variability::of(&one_more).unwrap().pnn50 - 200.0 / 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_beats_have_none() {
+        assert!(Variability::of(&[]).is_none());
+        assert!(Variability::of(&[0.8]).is_none());
+        assert!(Variability::of(&[0.8, 0.8]).is_some());
+    }
+}

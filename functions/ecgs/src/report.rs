@@ -1,0 +1,207 @@
+//! Insights as they are answered, and where they lie: packed, in pieces, one set for each recording
+//! and version of the analysis.
+
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+use shared::log;
+use shared::problem::Problem;
+use shared::store::{ItemKey, Store, Table};
+use shared::values::Timestamp;
+use uuid::Uuid;
+
+use crate::analysis::insights::{ALGORITHM_VERSION, Insights, Recording};
+use crate::analysis::rhythm::Flag;
+use crate::recording::Header;
+
+const DISCLAIMER: &str = "Computed without a physician. No figure and no flag here is a diagnosis.";
+
+/// Bytes of a piece.
+const PIECE: usize = 300 * 1024;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    ecg_id: Uuid,
+    status: &'static str,
+    algorithm_version: &'static str,
+    computed_at: Timestamp,
+    leads: Vec<Lead<'a>>,
+    rhythm: Option<Rhythm<'a>>,
+    not_computable: Vec<NotComputable<'a>>,
+    disclaimer: &'static str,
+}
+
+#[derive(Serialize)]
+struct Lead<'a> {
+    name: &'a str,
+    number_of_samples: u64,
+    number_of_zero_crossings: u64,
+    number_of_zero_touches: u64,
+    minimum: Option<i32>,
+    maximum: Option<i32>,
+    mean: Option<f64>,
+    rms: Option<f64>,
+    quality: Quality,
+}
+
+#[derive(Serialize)]
+struct Quality {
+    usable: bool,
+    score: Option<f64>,
+    flat_fraction: f64,
+    clipped_fraction: f64,
+}
+
+#[derive(Serialize)]
+struct Rhythm<'a> {
+    lead: &'a str,
+    beats: usize,
+    beat_samples: &'a [usize],
+    heart_rate_bpm: Option<HeartRate>,
+    hrv: Option<Variability>,
+    flags: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct HeartRate {
+    mean: f64,
+    minimum: f64,
+    maximum: f64,
+}
+
+#[derive(Serialize)]
+struct Variability {
+    sdnn_ms: f64,
+    rmssd_ms: f64,
+    pnn50: f64,
+}
+
+#[derive(Serialize)]
+struct NotComputable<'a> {
+    what: &'a str,
+    reason: &'static str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Piece {
+    pk: String,
+    sk: String,
+    #[serde(with = "serde_bytes")]
+    packed: Vec<u8>,
+}
+
+fn key(header: &Header, piece: u32) -> ItemKey {
+    // Of the version in the header; while it is being made, of the one that makes it.
+    let version = header.algorithm_version.as_deref().unwrap_or(ALGORITHM_VERSION);
+    ItemKey::new(format!("insights#{}#{version}", header.id), format!("{piece:05}"))
+}
+
+/// The keys of a recording's insights.
+pub fn keys(header: &Header) -> impl Iterator<Item = ItemKey> {
+    (0..header.insights_parts).map(|piece| key(header, piece))
+}
+
+impl<'a> Report<'a> {
+    fn of(id: Uuid, recording: &'a Recording, insights: &'a Insights, now: Timestamp) -> Self {
+        let lead = |lead: &'a crate::analysis::insights::Lead| Lead {
+            name: &lead.name,
+            number_of_samples: lead.measures.number_of_samples,
+            number_of_zero_crossings: lead.measures.number_of_zero_crossings,
+            number_of_zero_touches: lead.measures.number_of_zero_touches,
+            minimum: lead.measures.minimum,
+            maximum: lead.measures.maximum,
+            mean: lead.measures.mean,
+            rms: lead.measures.rms,
+            quality: Quality {
+                usable: lead.quality.usable,
+                score: lead.quality.score,
+                flat_fraction: lead.quality.flat_fraction,
+                clipped_fraction: lead.quality.clipped_fraction,
+            },
+        };
+        let rhythm = insights.rhythm.as_ref().map(|rhythm| Rhythm {
+            lead: &rhythm.lead,
+            beats: rhythm.beat_samples.len(),
+            beat_samples: &rhythm.beat_samples,
+            heart_rate_bpm: rhythm.heart_rate.map(|rate| HeartRate {
+                mean: rate.mean_bpm,
+                minimum: rate.minimum_bpm,
+                maximum: rate.maximum_bpm,
+            }),
+            hrv: rhythm.variability.map(|hrv| Variability {
+                sdnn_ms: hrv.sdnn_ms,
+                rmssd_ms: hrv.rmssd_ms,
+                pnn50: hrv.pnn50,
+            }),
+            flags: rhythm.flags.iter().copied().map(Flag::name).collect(),
+        });
+        let missing = insights.not_computable.iter();
+        Self {
+            ecg_id: id,
+            status: "done",
+            algorithm_version: ALGORITHM_VERSION,
+            computed_at: now,
+            leads: recording.leads.iter().map(lead).collect(),
+            rhythm,
+            not_computable: missing
+                .map(|missing| NotComputable { what: &missing.what, reason: missing.reason })
+                .collect(),
+            disclaimer: DISCLAIMER,
+        }
+    }
+}
+
+/// Stores the insights of a recording: the header that says so.
+pub async fn keep(
+    store: &Store,
+    header: &Header,
+    recording: &Recording,
+) -> Result<Header, Problem> {
+    let header = Header { algorithm_version: Some(ALGORITHM_VERSION.to_owned()), ..header.clone() };
+    let insights = Insights::of(recording);
+    let report = Report::of(header.id, recording, &insights, Timestamp::now());
+    let json = serde_json::to_vec(&report).map_err(|_| Problem::INTERNAL)?;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
+    let packed = packed.map_err(|_| Problem::INTERNAL)?;
+    let piece = |(number, packed): (u32, &[u8])| {
+        let ItemKey { pk, sk } = key(&header, number);
+        Piece { pk, sk: sk.into_owned(), packed: packed.to_vec() }
+    };
+    let pieces: Vec<Piece> = (0..).zip(packed.chunks(PIECE)).map(piece).collect();
+    store.lay(Table::Samples, &pieces).await?;
+    let insights_parts = u32::try_from(pieces.len()).map_err(|_| Problem::INTERNAL)?;
+    Ok(Header { insights_parts, ..header })
+}
+
+/// The insights of a recording that has some, as JSON.
+pub async fn read(store: &Store, header: &Header) -> Result<Vec<u8>, Problem> {
+    let keys: Vec<ItemKey> = keys(header).collect();
+    let mut pieces: Vec<Piece> = store.get_many(Table::Samples, &keys).await?;
+    pieces.sort_by(|a, b| a.sk.cmp(&b.sk));
+    let packed: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.packed).collect();
+    let mut json = Vec::new();
+    let unpacked = DeflateDecoder::new(packed.as_slice()).read_to_end(&mut json);
+    unpacked.map(|_| json).map_err(|_| {
+        log::bug("stored insights can't be read");
+        Problem::INTERNAL
+    })
+}
+
+/// The beats of a recording that has insights, by their samples.
+pub async fn beats(store: &Store, header: &Header) -> Result<Vec<u64>, Problem> {
+    #[derive(Deserialize)]
+    struct Stored {
+        rhythm: Option<Beats>,
+    }
+    #[derive(Deserialize)]
+    struct Beats {
+        beat_samples: Vec<u64>,
+    }
+    let json = read(store, header).await?;
+    let stored: Stored = serde_json::from_slice(&json).map_err(|_| Problem::INTERNAL)?;
+    Ok(stored.rhythm.map(|rhythm| rhythm.beat_samples).unwrap_or_default())
+}

@@ -1,0 +1,185 @@
+//! Recordings that are longer than a request: their segments, in any order, and their end.
+
+use serde::Serialize;
+use shared::answer::Answer;
+use shared::audit::{Access, Entry};
+use shared::auth::Known;
+use shared::auth::permissions::EcgsWrite;
+use shared::body::Body;
+use shared::fields::{Fields, Object, Wrong};
+use shared::http::Ids;
+use shared::problem::Problem;
+use shared::store::{Change, Counting, ItemKey, Otherwise, Store, Table};
+use shared::values::integer;
+use uuid::Uuid;
+
+use crate::access;
+use crate::recording::{COMPLETION, Header, MOST_SAMPLES, NewSegment, SEGMENT, Status};
+use crate::samples::{self, Part, PartRow};
+use crate::table;
+
+const SEGMENT_DIFFERS: Problem =
+    Problem::new(409, "segment_differs", "This segment came before, with other samples.");
+const SEGMENTS_MISSING: Problem =
+    Problem::new(409, "segments_missing", "Some segments have not come; missing names the first.");
+const SEGMENTS_DIFFER: Problem =
+    Problem::new(409, "segments_differ", "The recording has another number of segments than this.");
+const RECORDING_COMPLETE: Problem =
+    Problem::new(409, "recording_complete", "The recording takes no more segments.");
+
+const MOST_MISSING: usize = 100;
+
+/// What is answered of a segment.
+#[derive(Serialize)]
+struct Received<'a> {
+    ecg_id: Uuid,
+    sequence: u32,
+    leads: Vec<ReceivedLead<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReceivedLead<'a> {
+    name: &'a str,
+    number_of_samples: usize,
+}
+
+fn received(id: Uuid, segment: &NewSegment) -> Received<'_> {
+    let leads = segment
+        .leads
+        .iter()
+        .map(|signal| ReceivedLead { name: &signal.name, number_of_samples: signal.samples.len() });
+    Received { ecg_id: id, sequence: segment.sequence, leads: leads.collect() }
+}
+
+/// How many samples the segments of a recording have so far.
+fn counter_key(id: Uuid) -> ItemKey {
+    ItemKey::new(format!("segments#{id}"), "total")
+}
+
+const COUNTER: &str = "samples";
+
+/// `POST /ecgs/{id}/segments`
+pub async fn add(
+    store: Store,
+    Known(caller): Known,
+    Ids(id): Ids<Uuid>,
+    body: Body,
+) -> Result<Answer, Problem> {
+    let header = access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await?;
+    let key = body.key(&caller);
+    let node = body.node()?;
+    let read = |object: &mut Object| NewSegment::read(object, &header.leads);
+    let segment = match Fields::read(&node, SEGMENT, read) {
+        Ok(segment) => segment,
+        Err(wrong) => return store.refuse(key.as_ref(), wrong.into()).await,
+    };
+    let (store, caller, segment) = (&store, &caller, &segment);
+    let part = Part::of(&header, &segment.leads, &samples::new_upload());
+    let chunks = samples::chunks(&header, &segment.leads, &part.upload);
+    let part_key = samples::part_key(id, segment.sequence);
+    let pending = samples::pending_key(id, segment.sequence, &part.upload);
+    let few = samples::are_few(&chunks);
+    if !few && header.status == Status::Receiving {
+        let known: Option<Part> = store.get(Table::Samples, &part_key).await?;
+        if known.is_none() {
+            let begun = PartRow::new(pending.clone(), part.clone());
+            store.lay(Table::Samples, &[begun]).await?;
+            store.lay(Table::Samples, &chunks).await?;
+        }
+    }
+    let (part, chunks, part_key, pending) = (&part, &chunks, &part_key, &pending);
+    let decide = || async move {
+        let header = table::header(store, id).await?.filter(Header::is_visible);
+        let header = header.ok_or(Problem::NOT_FOUND)?;
+        let known: Option<Part> = store.get(Table::Samples, part_key).await?;
+        if let Some(known) = known {
+            // It came before, be it on a recording that is complete by now.
+            return match known.digest == part.digest {
+                true => Ok(Change::nothing(Answer::ok(&received(id, segment))?)),
+                false => Err(SEGMENT_DIFFERS),
+            };
+        }
+        if header.status != Status::Receiving {
+            return Err(RECORDING_COMPLETE);
+        }
+        let so_far = store.counters(Table::Samples, &[counter_key(id)]).await?;
+        let so_far = so_far.iter().map(|counters| counters.count(COUNTER)).sum::<i64>();
+        let left = i64::try_from(MOST_SAMPLES - header.number_of_samples().min(MOST_SAMPLES));
+        let most = left.unwrap_or(0) - i64::try_from(part.samples()).unwrap_or(i64::MAX);
+        if so_far > most {
+            return Err(too_many());
+        }
+        let answer = Answer::made(&received(id, segment))?;
+        let entry = Entry::new(caller, Access::Update, table::subject(id), &["segments"]);
+        let mut counting =
+            Counting::one(counter_key(id), COUNTER, i64::try_from(part.samples()).unwrap_or(0));
+        counting.below = Some((COUNTER, most + 1));
+        let row = PartRow::new(part_key.clone(), part.clone());
+        let change = table::check(Change::entered(entry, answer), &header)
+            .insert(Table::Samples, &row, Otherwise::DecideAnew)?
+            .count(Table::Samples, counting);
+        match few {
+            true => chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, chunk)),
+            false => Ok(change.remove(Table::Samples, pending)),
+        }
+    };
+    store.commit(key.as_ref(), decide).await
+}
+
+/// More than a recording may have.
+fn too_many() -> Problem {
+    let wrong = Wrong::new("out_of_range", "A recording has at most 100,000,000 samples.");
+    shared::fields::Errors::of_member("leads", wrong).into()
+}
+
+/// `POST /ecgs/{id}/complete`
+pub async fn complete(
+    store: Store,
+    Known(caller): Known,
+    Ids(id): Ids<Uuid>,
+    body: Body,
+) -> Result<Answer, Problem> {
+    access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await?;
+    let (store, caller, body) = (&store, &caller, &body);
+    let decide = || async move {
+        let segments = |object: &mut Object| object.required("segments", integer(0..=10_000));
+        let segments = body.read(COMPLETION, segments)?;
+        let segments = u32::try_from(segments).map_err(|_| Problem::INTERNAL)?;
+        let header = table::header(store, id).await?.filter(Header::is_visible);
+        let header = header.ok_or(Problem::NOT_FOUND)?;
+        match header.segments {
+            Some(known) if known == segments => {
+                return Ok(Change::nothing(Answer::ok(&header.shown())?));
+            }
+            Some(_) => return Err(SEGMENTS_DIFFER),
+            None if header.status != Status::Receiving => return Err(RECORDING_COMPLETE),
+            None => {}
+        }
+        let mut parts: Vec<Option<Part>> = vec![None; segments as usize + 1];
+        for (number, pending, part) in samples::parts(store, id).await? {
+            match parts.get_mut(number as usize) {
+                _ if pending => {}
+                Some(place) => *place = Some(part),
+                None => return Err(SEGMENTS_DIFFER),
+            }
+        }
+        let missing = (0..).zip(&parts).filter(|(_, part)| part.is_none());
+        let missing: Vec<u32> = missing.map(|(number, _)| number).take(MOST_MISSING).collect();
+        if !missing.is_empty() {
+            return Err(SEGMENTS_MISSING.with_missing(missing));
+        }
+        let parts: Vec<Part> = parts.into_iter().flatten().collect();
+        samples::keep_layout(store, &header, &parts).await?;
+        let mut complete = header;
+        for (at, lead) in complete.leads.iter_mut().enumerate() {
+            let counts = parts.iter().filter_map(|part| part.counts.get(at));
+            lead.number_of_samples = counts.map(|count| u64::from(*count)).sum();
+        }
+        complete.segments = Some(segments);
+        complete.status = Status::InProgress;
+        let entry = Entry::new(caller, Access::Update, table::subject(id), &["segments"]);
+        let answer = Answer::ok(&complete.shown())?;
+        table::replace(Change::entered(entry, answer), &complete)
+    };
+    store.commit(body.key(caller).as_ref(), decide).await
+}
