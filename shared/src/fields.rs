@@ -159,6 +159,28 @@ impl<'n> Object<'_, 'n> {
         most: usize,
         parse: impl Fn(&'n Node<'n>) -> Result<T, Wrong>,
     ) -> Option<Vec<T>> {
+        self.each(name, most, |fields, item| {
+            parse(item).map_err(|wrong| fields.wrong(item.at, wrong)).ok()
+        })
+    }
+
+    /// An array of up to `most` objects.
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        members: Members,
+        read: impl Fn(&mut Object<'_, 'n>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.each(name, most, |fields, item| fields.object(item, members, &read))
+    }
+
+    fn each<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&mut Fields, &'n Node<'n>) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let array = self.member(name)?;
         let Value::Array(items) = &array.value else {
             self.wrong(name, Wrong::NOT_AN_ARRAY);
@@ -171,11 +193,7 @@ impl<'n> Object<'_, 'n> {
         self.fields.within(name, |fields| {
             fields.arrays.push(array.at);
             let values = items.iter().enumerate().map(|(index, item)| {
-                parse(item)
-                    .map_err(|wrong| {
-                        fields.within(&index.to_string(), |fields| fields.wrong(item.at, wrong));
-                    })
-                    .ok()
+                fields.within(&index.to_string(), |fields| read(fields, item))
             });
             // Every item is looked at: a collected Option would stop at the first wrong one.
             let values: Vec<Option<T>> = values.collect();

@@ -105,6 +105,13 @@ impl Errors {
         }
     }
 
+    /// A member of the document's root that breaks a rule between documents.
+    pub(crate) fn of_member(name: &'static str, wrong: Wrong) -> Self {
+        let mut errors = Self::default();
+        errors.enter(0, Place::Pointer(format!("/{name}")), wrong);
+        errors
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.listed.is_empty() && !self.truncated
     }
