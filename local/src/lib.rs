@@ -3,6 +3,7 @@
 use shared::app::Function;
 use shared::worker::Worker;
 
-pub const FUNCTIONS: &[Function] = &[coupons::FUNCTION, users::FUNCTION, system::FUNCTION];
+pub const FUNCTIONS: &[Function] =
+    &[coupons::FUNCTION, payoffs::FUNCTION, reference::FUNCTION, users::FUNCTION, system::FUNCTION];
 
 pub const WORKERS: &[Worker] = &[];
