@@ -7,6 +7,8 @@ pub const FUNCTIONS: &[Function] = &[
     coupons::FUNCTION,
     encounters::FUNCTION,
     ecgs::FUNCTION,
+    reference::FUNCTION,
+    payoffs::FUNCTION,
     users::FUNCTION,
     audit::FUNCTION,
     system::FUNCTION,

@@ -165,6 +165,8 @@ async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn st
             "encounters-patch",
             "encounters-retract",
             "audit-verify",
+            "payoffs-get",
+            "reference-franchise",
             "users-get",
             "users-patch",
             "users-keys-list",
@@ -178,6 +180,7 @@ async fn every_event_is_answered_as_its_name_promises() -> Result<(), Box<dyn st
             "coupons-create"
             | "ecgs-create"
             | "encounters-create"
+            | "payoffs-create"
             | "users-create"
             | "users-locations-create" => 201,
             _ => 200,

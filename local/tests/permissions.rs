@@ -51,6 +51,11 @@ fn rule(method: &Method, path: &str) -> Option<Rule> {
         | ("GET", "/ecgs/{id}/insights" | "/ecgs/{id}/plot.svg") => AnyOf(&[Scope::EcgsRead]),
         ("POST", "/ecgs" | "/ecgs/{id}/segments" | "/ecgs/{id}/complete")
         | ("DELETE", "/ecgs/{id}") => AnyOf(&[Scope::EcgsWrite]),
+        ("GET", "/countries" | "/countries/{code}" | "/holidays") => Known,
+        ("GET", "/naics-codes" | "/naics-codes/{code}") => Known,
+        ("GET", "/franchises" | "/franchises/{franchise_id}") => Known,
+        ("POST", "/franchises/import" | "/payoffs") => AnyOf(&[Scope::PayoffsWrite]),
+        ("GET", "/payoffs" | "/payoffs/{id}") => AnyOf(&[Scope::PayoffsRead]),
         ("POST", "/users" | "/users/{id}/keys" | "/locations") | ("PATCH", "/users/{id}") => Admin,
         ("GET", "/users/{id}/keys" | "/users/{id}/keys/{key_id}")
         | ("DELETE", "/users/{id}/keys/{key_id}") => Admin,
@@ -128,6 +133,7 @@ async fn status(client: &Client, method: &Method, path: &str) -> u16 {
     let id = "019b0000-0000-7000-8000-000000000001";
     let path = path.replace("{item_type}", "coupons").replace("{item_id}", id);
     let path = path.replace("{id}", id).replace("{rid}", id).replace("{key_id}", id);
+    let path = path.replace("{code}", "11").replace("{franchise_id}", "F-1");
     let (client, body) = match *method {
         Method::GET | Method::DELETE => (client.clone(), None),
         _ => (client.header("content-type", "application/json"), Some(b"{}".to_vec())),

@@ -62,7 +62,7 @@ impl Answer {
     /// 304 in place of a body that the caller has already.
     #[must_use]
     pub fn unless_known(mut self, known: &IfNoneMatch) -> Self {
-        if self.version.is_some_and(|version| known.has(version)) {
+        if self.version.is_some_and(|version| known.has(&version.to_string())) {
             self.status = 304;
             self.body.clear();
         }

@@ -182,6 +182,28 @@ impl<'n> Object<'_, 'n> {
         most: usize,
         parse: impl Fn(&'n Node<'n>) -> Result<T, Wrong>,
     ) -> Option<Vec<T>> {
+        self.each(name, most, |fields, item| {
+            parse(item).map_err(|wrong| fields.wrong(item.at, wrong)).ok()
+        })
+    }
+
+    /// An array of up to `most` objects.
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        members: Members,
+        read: impl Fn(&mut Object<'_, 'n>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.each(name, most, |fields, item| fields.object(item, members, &read))
+    }
+
+    fn each<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        read: impl Fn(&mut Fields, &'n Node<'n>) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let array = self.member(name)?;
         let Value::Array(items) = &array.value else {
             self.wrong(name, Wrong::NOT_AN_ARRAY);
@@ -194,49 +216,13 @@ impl<'n> Object<'_, 'n> {
         self.fields.within(name, |fields| {
             fields.arrays.push(array.at);
             let values = items.iter().enumerate().map(|(index, item)| {
-                parse(item)
-                    .map_err(|wrong| {
-                        fields.within(&index.to_string(), |fields| fields.wrong(item.at, wrong));
-                    })
-                    .ok()
+                fields.within(&index.to_string(), |fields| read(fields, item))
             });
             // Every item is looked at: a collected Option would stop at the first wrong one.
             let values: Vec<Option<T>> = values.collect();
             fields.arrays.pop();
             values.into_iter().collect()
         })
-    }
-
-    /// An array of `least` to `most` objects, each with its place in the array.
-    pub fn objects<T>(
-        &mut self,
-        name: &'static str,
-        (least, most): (usize, usize),
-        members: Members,
-        read: impl Fn(&mut Object<'_, 'n>, usize) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let array = self.member(name)?;
-        let wrong = match &array.value {
-            Value::Array(items) if items.len() < least => Wrong::EMPTY,
-            Value::Array(items) if items.len() > most => Wrong::TOO_LONG,
-            Value::Array(items) => {
-                return self.fields.within(name, |fields| {
-                    fields.arrays.push(array.at);
-                    let read_one = |(index, item): (usize, &'n Node<'n>)| {
-                        fields.within(&index.to_string(), |fields| {
-                            fields.object(item, members, |object| read(object, index))
-                        })
-                    };
-                    // Every item is looked at, as in a list.
-                    let values: Vec<Option<T>> = items.iter().enumerate().map(read_one).collect();
-                    fields.arrays.pop();
-                    values.into_iter().collect()
-                });
-            }
-            _ => Wrong::NOT_AN_ARRAY,
-        };
-        self.wrong(name, wrong);
-        None
     }
 
     /// Enters a rule of the object's own that `name` breaks.

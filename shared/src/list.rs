@@ -137,13 +137,26 @@ impl Paging {
     /// `{"items": [...], "next_cursor": ...}`
     pub fn answer<T: Serialize>(&self, page: &Page<T>) -> Result<Response, Problem> {
         #[derive(Serialize)]
-        struct Listed<'a, T> {
+        struct Nothing {}
+        self.answer_beside(page, &Nothing {})
+    }
+
+    /// The same with the members of `beside`.
+    pub fn answer_beside<T: Serialize>(
+        &self,
+        page: &Page<T>,
+        beside: &impl Serialize,
+    ) -> Result<Response, Problem> {
+        #[derive(Serialize)]
+        struct Listed<'a, T, B> {
             items: &'a [T],
             next_cursor: Option<&'a str>,
+            #[serde(flatten)]
+            beside: &'a B,
         }
         let next = self.next(page)?;
         let next_cursor = next.as_ref().map(|next| next.cursor.as_str());
-        let listed = Listed { items: &page.items, next_cursor };
+        let listed = Listed { items: &page.items, next_cursor, beside };
         let body = serde_json::to_vec(&listed).map_err(|_| Problem::INTERNAL)?;
         Ok(linked(body, "application/json", next))
     }

@@ -159,7 +159,7 @@ fn leads(object: &mut Object, members: Members, may_be_empty: bool) -> Option<Ve
     if !object.has("leads") {
         object.wrong("leads", Wrong::REQUIRED);
     }
-    object.objects("leads", (1, MOST_LEADS), members, |lead, _| {
+    let leads = object.objects("leads", MOST_LEADS, members, |lead| {
         let name = lead.required("name", string(name));
         if let Some(name) = &name
             && !names.borrow_mut().insert(name.clone())
@@ -182,7 +182,11 @@ fn leads(object: &mut Object, members: Members, may_be_empty: bool) -> Option<Ve
             lead.wrong("number_of_samples", Wrong::invalid(other));
         }
         Some(Signal { name: name?, samples: samples? })
-    })
+    });
+    if leads.as_ref().is_some_and(Vec::is_empty) {
+        object.wrong("leads", Wrong::EMPTY);
+    }
+    leads
 }
 
 impl NewRecording {

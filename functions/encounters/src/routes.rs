@@ -110,7 +110,7 @@ async fn read(
         store.enter(vec![(entry, Some(&head.patient_id))])
     )?;
     Ok(fhir::varying(if fhir::is_wanted(&headers) {
-        fhir::answer(&fhir::encounter(&encounter), Some(version), known.has(version))?
+        fhir::answer(&fhir::encounter(&encounter), Some(version), known.has(&version.to_string()))?
     } else {
         Answer::ok(&encounter)?.with_version(version).unless_known(&known).into_response()
     }))

@@ -410,20 +410,6 @@ impl Reply {
         format!("{} {}", self.status.as_u16(), body["code"].as_str().unwrap_or_default())
     }
 
-    /// What it cost, as a row of the table in ARCHITECTURE.md: calls, read units, write units.
-    ///
-    /// # Panics
-    /// Where it is no success.
-    pub fn cost_row(&self, route: &str) -> String {
-        assert!(self.status.is_success(), "{route}: {}", self.json());
-        let timing = self.header("server-timing");
-        let cost = timing.split("desc=\"").nth(1).and_then(|rest| rest.strip_suffix(" WCU\""));
-        let cost = cost.unwrap_or_default();
-        let (calls, units) = cost.split_once(" calls, ").unwrap_or_default();
-        let (read, write) = units.split_once(" RCU, ").unwrap_or_default();
-        format!("| `{route}` | {calls} | {read} | {write} |")
-    }
-
     /// Each wrong field of a validation problem as `PLACE CODE`.
     ///
     /// # Panics

@@ -1,0 +1,23 @@
+//! What others have settled: countries, holidays, industries; and franchises, which are imported.
+
+mod routes;
+mod franchises;
+
+mod dataset;
+mod catalogue;
+mod search;
+mod country;
+mod holiday;
+mod industry;
+mod franchise;
+
+mod table;
+
+use shared::app::Function;
+use shared::store::Table;
+
+pub const FUNCTION: Function = Function {
+    name: "reference",
+    tables: &[Table::Franchises, Table::Users, Table::Audit, Table::Idempotency, Table::Limits],
+    routes: routes::routes,
+};

@@ -1,0 +1,277 @@
+//! Where franchises lie.
+//!
+//! `franchise#ID` is the franchise, in the index `all` (8 shards), by its own id, which is by age.
+//! `word#LETTER` has a row for each word of each franchise that begins with the letter, sorted by
+//! word: a search reads those that begin with its longest word and leaves out what its other words
+//! don't find. Rows hold the words of their franchise, no more; one whose franchise has other words
+//! by now is left out, too.
+//! `dataset` says when something was imported last.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+use shared::answer::Answer;
+use shared::audit::{Access, Subject};
+use shared::auth::Caller;
+use shared::fields::{Members, Object};
+use shared::import::{Counts, ITEMS_OF_A_PART, Import, Row};
+use shared::problem::Problem;
+use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Page, Partitions, Store, Table};
+use shared::values::Timestamp;
+use uuid::Uuid;
+
+use crate::franchise::{Franchise, Listing, MEMBERS, indexed, key};
+use crate::search::Query;
+
+const SHARDS: u8 = 8;
+/// Items of one transaction, one of which is the idempotency record.
+const ITEMS: usize = 99;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    pk: String,
+    sk: String,
+    all_shard: String,
+    version: u64,
+    #[serde(flatten)]
+    franchise: Franchise,
+}
+
+/// A word of a franchise.
+#[derive(Serialize, Deserialize)]
+struct Word {
+    pk: String,
+    /// The word and the franchise's id.
+    sk: String,
+    franchise_id: String,
+    words: String,
+}
+
+/// When something was imported last.
+#[derive(Serialize, Deserialize)]
+struct Imported {
+    pk: String,
+    sk: String,
+    at: Timestamp,
+}
+
+fn franchise_key(franchise_id: &str) -> ItemKey {
+    ItemKey::new(format!("franchise#{franchise_id}"), "franchise")
+}
+
+fn dataset_key() -> ItemKey {
+    ItemKey::new("dataset".to_owned(), "dataset")
+}
+
+/// The partition of a word, by its first letter.
+fn partition(word: &str) -> String {
+    word.chars().take(1).fold("word#".to_owned(), |pk, letter| pk + letter.encode_utf8(&mut [0; 4]))
+}
+
+fn word_key(word: &str, id: Uuid) -> ItemKey {
+    ItemKey::new(partition(word), format!("{word}#{id}"))
+}
+
+impl Stored {
+    fn of(id: Uuid, version: u64, listing: &Listing) -> Self {
+        let ItemKey { pk, sk } = franchise_key(&listing.franchise_id);
+        let [.., last] = id.into_bytes();
+        Self {
+            pk,
+            sk: sk.into_owned(),
+            all_shard: (last % SHARDS).to_string(),
+            version,
+            franchise: Franchise { id, listing: listing.clone() },
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        Subject { item_type: "franchises", item_id: self.franchise.id }
+    }
+
+    fn put_words(&self, mut change: Change) -> Result<Change, Problem> {
+        let words = self.franchise.listing.words();
+        for word in indexed(&words) {
+            let ItemKey { pk, sk } = word_key(&word, self.franchise.id);
+            let franchise_id = self.franchise.listing.franchise_id.clone();
+            let row = Word { pk, sk: sk.into_owned(), franchise_id, words: words.clone() };
+            change = change.put(Table::Franchises, &row)?;
+        }
+        Ok(change)
+    }
+}
+
+/// A row says all of the franchise of its id.
+impl Import for Listing {
+    const MEMBERS: Members = MEMBERS;
+
+    fn read(row: &mut Object) -> Option<Self> {
+        Self::read(row)
+    }
+
+    fn identity(&self) -> String {
+        self.franchise_id.clone()
+    }
+
+    fn contradicts(&self, earlier: &Self) -> Option<&'static str> {
+        (self != earlier).then_some("franchise_id")
+    }
+
+    /// The entry, the franchise, its words.
+    fn items(&self) -> usize {
+        2 + indexed(&self.words()).len()
+    }
+
+    async fn unchanged(store: &Store, rows: &[Row<Self>]) -> Result<usize, Problem> {
+        let stored = stored(store, rows).await?;
+        Ok(rows.iter().filter(|row| is_unchanged(row, &stored)).count())
+    }
+
+    async fn change(
+        store: &Store,
+        caller: &Caller,
+        rows: &[Row<Self>],
+        began: Timestamp,
+    ) -> Result<Change, Problem> {
+        let stored = stored(store, rows).await?;
+        let unchanged = rows.iter().filter(|row| is_unchanged(row, &stored)).count();
+        let mut change = Change::nothing(Answer::ok(&Counts::of(rows, unchanged))?);
+        // What words a franchise had isn't known when the parts are made. Were there no room to
+        // take them all away, those that stay would find nothing.
+        let mut room = ITEMS - ITEMS_OF_A_PART;
+        for row in rows.iter().filter(|row| !is_unchanged(row, &stored)) {
+            change = match stored.get(&row.identity) {
+                None => insert(change, caller, &Stored::of(row.id(began), 1, &row.value))?,
+                Some(old) => replace(change, caller, old, &row.value, &mut room)?,
+            };
+        }
+        Ok(change)
+    }
+
+    fn conclude(change: Change, counts: Counts) -> Result<Change, Problem> {
+        if counts.imported == 0 {
+            return Ok(change);
+        }
+        let ItemKey { pk, sk } = dataset_key();
+        let imported = Imported { pk, sk: sk.into_owned(), at: Timestamp::now() };
+        change.put(Table::Franchises, &imported)
+    }
+}
+
+fn is_unchanged(row: &Row<Listing>, stored: &HashMap<String, Stored>) -> bool {
+    stored.get(&row.identity).is_some_and(|stored| stored.franchise.listing == row.value)
+}
+
+/// The franchises that rows are about, by their ids.
+async fn stored(store: &Store, rows: &[Row<Listing>]) -> Result<HashMap<String, Stored>, Problem> {
+    let ids: Vec<_> = rows.iter().map(|row| row.identity.as_str()).collect();
+    read_all(store, &ids).await
+}
+
+async fn read_all(store: &Store, ids: &[&str]) -> Result<HashMap<String, Stored>, Problem> {
+    let keys: Vec<_> = ids.iter().map(|id| franchise_key(id)).collect();
+    let stored: Vec<Stored> = store.get_many(Table::Franchises, &keys).await?;
+    let by_id = |of: Stored| (of.franchise.listing.franchise_id.clone(), of);
+    Ok(stored.into_iter().map(by_id).collect())
+}
+
+fn insert(change: Change, caller: &Caller, new: &Stored) -> Result<Change, Problem> {
+    let change = change.also(caller, Access::Create, new.subject(), MEMBERS.writable).insert(
+        Table::Franchises,
+        new,
+        Otherwise::DecideAnew,
+    )?;
+    new.put_words(change)
+}
+
+fn replace(
+    change: Change,
+    caller: &Caller,
+    old: &Stored,
+    listing: &Listing,
+    room: &mut usize,
+) -> Result<Change, Problem> {
+    let new = Stored::of(old.franchise.id, old.version + 1, listing);
+    let changed = listing.changed(&old.franchise.listing);
+    let mut change = change.also(caller, Access::Update, new.subject(), &changed).replace(
+        Table::Franchises,
+        &new,
+        old.version,
+    )?;
+    let (words, old_words) = (listing.words(), old.franchise.listing.words());
+    if words == old_words {
+        return Ok(change);
+    }
+    let kept: HashSet<_> = indexed(&words).into_iter().collect();
+    for word in indexed(&old_words).iter().filter(|word| !kept.contains(*word)).take(*room) {
+        *room -= 1;
+        change = change.remove(Table::Franchises, &word_key(word, new.franchise.id));
+    }
+    new.put_words(change)
+}
+
+pub async fn read(store: &Store, franchise_id: &str) -> Result<Franchise, Problem> {
+    let stored: Option<Stored> = store.get(Table::Franchises, &franchise_key(franchise_id)).await?;
+    Ok(stored.ok_or(Problem::NOT_FOUND)?.franchise)
+}
+
+/// When something was imported last, if ever.
+pub async fn imported_at(store: &Store) -> Result<Option<Timestamp>, Problem> {
+    let imported: Option<Imported> = store.get(Table::Franchises, &dataset_key()).await?;
+    Ok(imported.map(|imported| imported.at))
+}
+
+/// All franchises, newest first.
+pub async fn list(
+    store: &Store,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Page<Franchise>, Problem> {
+    let all = Partitions {
+        table: Table::Franchises,
+        index: Some("all"),
+        attribute: "all_shard",
+        values: (0..SHARDS).map(|shard| shard.to_string()).collect(),
+        sort: "id",
+        order: Order::Descending,
+        until: None,
+    };
+    let keep = |stored: Stored| Some(stored.franchise);
+    store.page(&all, after, limit, false, &mut Looked::default(), keep).await
+}
+
+/// The franchises that a query finds, by the word that its longest one begins.
+pub async fn search(
+    store: &Store,
+    query: &Query,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Page<Franchise>, Problem> {
+    let Some(prefix) = query.longest_word().map(key) else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    let words = Partitions {
+        table: Table::Franchises,
+        index: None,
+        attribute: "pk",
+        values: vec![partition(&prefix)],
+        sort: "sk",
+        order: Order::Ascending,
+        until: Some(format!("{prefix}\u{10ffff}")),
+    };
+    // A franchise of several words that begin so comes once, with the first of them.
+    let keep = |row: Word| {
+        let first = indexed(&row.words).into_iter().find(|word| word.starts_with(&prefix))?;
+        let is_first = row.sk.rsplit_once('#').is_some_and(|(word, _)| word == first);
+        (is_first && query.finds(&row.words)).then_some(row)
+    };
+    let after = after.or_else(|| Some(prefix.clone()));
+    let page = store.page(&words, after, limit, false, &mut Looked::default(), keep).await?;
+    let ids: Vec<_> = page.items.iter().map(|row| row.franchise_id.as_str()).collect();
+    let mut stored = read_all(store, &ids).await?;
+    let found = page.items.iter().filter_map(|row| {
+        let franchise = stored.remove(&row.franchise_id)?.franchise;
+        (franchise.listing.words() == row.words).then_some(franchise)
+    });
+    Ok(Page { items: found.collect(), next: page.next })
+}
