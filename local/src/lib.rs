@@ -3,7 +3,13 @@
 use shared::app::Function;
 use shared::worker::Worker;
 
-pub const FUNCTIONS: &[Function] =
-    &[coupons::FUNCTION, encounters::FUNCTION, users::FUNCTION, audit::FUNCTION, system::FUNCTION];
+pub const FUNCTIONS: &[Function] = &[
+    coupons::FUNCTION,
+    encounters::FUNCTION,
+    users::FUNCTION,
+    audit::FUNCTION,
+    outages::FUNCTION,
+    system::FUNCTION,
+];
 
-pub const WORKERS: &[Worker] = &[audit::SEAL];
+pub const WORKERS: &[Worker] = &[audit::SEAL, outages::WORKER];
