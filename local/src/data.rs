@@ -1,6 +1,6 @@
 //! The data directory: the database's file, and the secrets that were made because none were set.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,39 @@ impl DataDir {
     /// Nothing has been stored here yet.
     pub fn is_empty(&self) -> bool {
         !self.database().exists()
+    }
+
+    /// Takes the directory for this process until the file is dropped; None where another has it.
+    /// The system gives it back however that one ends.
+    pub fn occupy(&self) -> io::Result<Option<File>> {
+        let file = File::options().create(true).append(true).open(self.0.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => {
+                // What it says is of a process that is gone.
+                let _ = fs::remove_file(self.note_file());
+                Ok(Some(file))
+            }
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Notes where the DynamoDB of the process that has the directory is.
+    pub fn note(&self, url: &str) -> io::Result<()> {
+        let made = self.0.join(format!("dynamodb.url.{}", std::process::id()));
+        fs::write(&made, url)?;
+        fs::rename(made, self.note_file())
+    }
+
+    /// What was noted, where something answers there.
+    pub fn noted(&self) -> Option<String> {
+        let url = fs::read_to_string(self.note_file()).ok()?;
+        std::net::TcpStream::connect(url.strip_prefix("http://")?).ok()?;
+        Some(url)
+    }
+
+    fn note_file(&self) -> PathBuf {
+        self.0.join("dynamodb.url")
     }
 
     /// The secrets kept here, made at the first start. They are there whole or not at all, whoever

@@ -7,6 +7,7 @@ pub const FUNCTIONS: &[Function] = &[
     coupons::FUNCTION,
     encounters::FUNCTION,
     ecgs::FUNCTION,
+    outages::FUNCTION,
     reference::FUNCTION,
     payoffs::FUNCTION,
     users::FUNCTION,
@@ -14,4 +15,4 @@ pub const FUNCTIONS: &[Function] = &[
     system::FUNCTION,
 ];
 
-pub const WORKERS: &[Worker] = &[audit::SEAL, ecgs::INSIGHTS];
+pub const WORKERS: &[Worker] = &[audit::SEAL, ecgs::INSIGHTS, outages::WORKER];

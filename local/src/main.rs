@@ -4,6 +4,8 @@ mod data;
 mod options;
 mod seed;
 mod server;
+mod sync;
+mod upstream;
 mod verification;
 mod workers;
 
@@ -18,6 +20,7 @@ async fn main() -> ExitCode {
     let Options { command, serving } = Options::parse();
     let done = match command {
         None => server::run(serving).await.map(|()| true),
+        Some(Command::SyncOutages(command)) => server::sync_outages(command).await,
         Some(Command::VerifyAudit { storage }) => server::verify_audit(&storage).await,
     };
     match done {

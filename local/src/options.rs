@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shared::config::is_endpoint;
+use shared::outages;
+use shared::values::Timestamp;
 
 /// Every function of Quartet on one machine.
 #[derive(Parser)]
@@ -20,11 +22,32 @@ pub struct Options {
 /// What else there is than serving the API.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Fetch, filter and post the outages of sites once
+    SyncOutages(SyncOutages),
     /// Walk through the whole audit; fails where an entry is not as it was sealed
     VerifyAudit {
         #[command(flatten)]
         storage: Storage,
     },
+}
+
+/// What is not given is as OUTAGE_SITES and OUTAGES_SINCE have it.
+#[derive(Args)]
+pub struct SyncOutages {
+    /// A site; may be given again
+    #[arg(long = "site", value_name = "ID", value_parser = site)]
+    pub sites: Vec<String>,
+    /// Leave out outages that begin before this time (RFC 3339)
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
+    pub since: Option<String>,
+    /// Post nothing; show what would change of what was accepted last
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Post what would be unchanged or held
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub storage: Storage,
 }
 
 /// How the API is served.
@@ -68,9 +91,18 @@ fn endpoint(url: &str) -> Result<String, &'static str> {
     }
 }
 
+fn site(text: &str) -> Result<String, &'static str> {
+    outages::site(text).map_err(|_| "1 to 64 of [A-Za-z0-9._-] are needed")
+}
+
+fn timestamp(text: &str) -> Result<String, &'static str> {
+    let parsed = Timestamp::parse(text).map_err(|_| "an RFC 3339 time with an offset is needed");
+    parsed.map(|_| text.to_owned())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Seed {
-    /// A user with every scope and a few coupons
+    /// A user with every scope, a few coupons and encounters, an ECG
     Demo,
     None,
 }

@@ -1,7 +1,9 @@
-//! Something to look at on a first visit: a user with every scope, and a few coupons.
+//! Something to look at on a first visit: a user with every scope, a few coupons and encounters, an
+//! ECG.
 
 use axum::Router;
 use axum::body::Body;
+use ecgs::analysis::synthetic::Model;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -12,10 +14,42 @@ use tower::ServiceExt;
 pub async fn demo(router: &Router, admin_token: &str) -> Result<String, String> {
     let (name, key) = user(router, admin_token).await?;
     let coupons = json!({"items": serde_json::from_str::<Value>(COUPONS).map_err(|error| error.to_string())?});
-    match post(router, "/coupons/import", ("x-api-key", &key), &coupons).await? {
-        (StatusCode::OK, _) => Ok(format!("user {name} has every scope; x-api-key: {key}")),
-        (status, answer) => Err(format!("the demo's coupons: {status}: {answer}")),
+    let mut loaded = vec![("/coupons/import", coupons)];
+    loaded.extend(encounters().map(|encounter| ("/encounters", encounter)));
+    loaded.push(("/ecgs", ecg()));
+    for (path, body) in loaded {
+        let (status, answer) = post(router, path, ("x-api-key", &key), &body).await?;
+        if !status.is_success() {
+            return Err(format!("the demo's {path}: {status}: {answer}"));
+        }
     }
+    Ok(format!("user {name} has every scope; x-api-key: {key}"))
+}
+
+/// Three visits of two patients.
+fn encounters() -> impl Iterator<Item = Value> {
+    let visits = [
+        ("demo-patient-1", "2026-01-12", "initial_assessment", json!({"pain": 6, "note": "Left knee."})),
+        ("demo-patient-1", "2026-02-09", "treatment_session", json!({"exercises": ["squat", "step"]})),
+        ("demo-patient-2", "2026-02-10", "follow_up", json!({"pain": 1, "discharged": true})),
+    ];
+    visits.into_iter().map(|(patient, date, kind, data)| {
+        json!({
+            "patient_id": patient, "provider_id": "demo-provider", "encounter_date": date,
+            "encounter_type": kind, "clinical_data": data,
+        })
+    })
+}
+
+/// Twelve leads of ten seconds, made by a model.
+fn ecg() -> Value {
+    let model = Model { ectopic_every: 7, ..Model::default() };
+    let lead = |(name, signal): (&str, Vec<i32>)| json!({"name": name, "signal": signal});
+    let leads: Vec<Value> = model.twelve_leads().into_iter().map(lead).collect();
+    json!({
+        "leads": leads, "sampling_rate_hz": model.rate_hz, "adc_gain": model.adc_gain,
+        "recorded_at": "2026-02-10T09:30:00Z",
+    })
 }
 
 /// A user named `demo`, or with a number behind it where that is taken, and its key.

@@ -1,10 +1,13 @@
 //! Storage, tables, seed, then the API until a signal ends it.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use local::FUNCTIONS;
+use outages::settings::Settings;
+use outages::stand_in::StandIn;
 use shared::app::App;
 use shared::config::is_loopback;
 use shared::embedded::{Embedded, Template, gateway};
@@ -14,8 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::data::{DataDir, Secrets};
-use crate::options::{Seed, Serving, Storage};
-use crate::{seed, verification, workers};
+use crate::options::{Seed, Serving, Storage, SyncOutages};
+use crate::{seed, sync, upstream, verification, workers};
 
 const ADMIN_TOKEN: &str = "local-admin-token";
 /// How long requests in flight may take to end once a signal has come.
@@ -27,22 +30,54 @@ struct Stored {
     embedded: Option<Arc<Embedded>>,
     secrets: Secrets,
     is_new: bool,
+    /// Where outages come from and go to, where no other is set.
+    upstream: Option<StandIn>,
+    /// Says that the data directory is this process's.
+    _occupied: Option<File>,
+}
+
+/// Who opens the storage.
+#[derive(Clone, Copy, PartialEq)]
+enum Opener {
+    Server,
+    /// It runs beside a server, where there is one on the same data.
+    Command,
 }
 
 impl Stored {
-    /// `port` of the embedded DynamoDB, where there is one.
-    fn open(storage: &Storage, port: u16) -> Result<Self, String> {
+    fn open(storage: &Storage, opener: Opener) -> Result<Self, String> {
         let wrong = |error: std::io::Error| format!("{}: {error}", storage.data_dir.display());
+        let port = match opener {
+            Opener::Server => storage.dynamodb_port,
+            Opener::Command => 0,
+        };
         if storage.in_memory {
             let secrets = Secrets::random().map_err(wrong)?;
             return Self::embed(None, port, secrets, false);
         }
         let data = DataDir::open(&storage.data_dir).map_err(wrong)?;
         let secrets = data.secrets().map_err(wrong)?;
-        match &storage.dynamodb_url {
-            Some(url) => Ok(Self { url: url.clone(), embedded: None, secrets, is_new: false }),
-            None => Self::embed(Some(&data), port, secrets, data.is_empty()),
+        if let Some(url) = &storage.dynamodb_url {
+            return Ok(Self::at(url.clone(), secrets));
         }
+        let occupied = data.occupy().map_err(wrong)?;
+        if opener == Opener::Command
+            && occupied.is_none()
+            && let Some(url) = data.noted()
+        {
+            return Ok(Self::at(url, secrets));
+        }
+        let stored = Self::embed(Some(&data), port, secrets, data.is_empty())?;
+        if opener == Opener::Server && occupied.is_some() {
+            data.note(&stored.url).map_err(wrong)?;
+        }
+        Ok(Self { _occupied: occupied, ..stored })
+    }
+
+    /// In a DynamoDB that runs already.
+    fn at(url: String, secrets: Secrets) -> Self {
+        let (embedded, upstream, _occupied) = (None, None, None);
+        Self { url, embedded, secrets, is_new: false, upstream, _occupied }
     }
 
     fn embed(
@@ -55,7 +90,8 @@ impl Stored {
         let embedded = Embedded::start(file.as_deref(), port);
         let embedded =
             embedded.map_err(|error| format!("embedded DynamoDB on port {port}: {error}"))?;
-        Ok(Self { url: embedded.url(), embedded: Some(Arc::new(embedded)), secrets, is_new })
+        let url = embedded.url();
+        Ok(Self { embedded: Some(Arc::new(embedded)), is_new, ..Self::at(url, secrets) })
     }
 }
 
@@ -64,6 +100,9 @@ impl Stored {
     fn variable(&self, template: &Template, name: &'static str) -> Option<String> {
         if name == "AWS_ENDPOINT_URL_DYNAMODB" {
             return Some(self.url.clone());
+        }
+        if let Some(set) = self.upstream.as_ref().and_then(|of| upstream::variable(of, name)) {
+            return Some(set);
         }
         let set = std::env::var(name).ok().filter(|value| !value.is_empty());
         set.or_else(|| match name {
@@ -78,14 +117,28 @@ impl Stored {
 /// Whether every entry of the audit is as it was sealed.
 pub async fn verify_audit(storage: &Storage) -> Result<bool, String> {
     let template = Template::of_the_project()?;
-    // A server may be running on the same data, and have the port.
-    let stored = Stored::open(storage, 0)?;
+    let stored = Stored::open(storage, Opener::Command)?;
     let app = App::start(&Table::ALL, |name| stored.variable(&template, name)).await;
     let app = app.map_err(|bad| bad.to_string())?;
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;
     }
     verification::run(&app).await
+}
+
+/// Whether every site is posted, unchanged or tried dry.
+pub async fn sync_outages(command: SyncOutages) -> Result<bool, String> {
+    let template = Template::of_the_project()?;
+    let mut stored = Stored::open(&command.storage, Opener::Command)?;
+    stored.upstream = upstream::choose().await?;
+    let variable = |name| stored.variable(&template, name);
+    let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
+    log::start(app.settings().basics.log_level);
+    if is_loopback(&stored.url) {
+        template.create_tables(app.dynamodb()).await?;
+    }
+    let settings = Settings::from_variables(variable).map_err(|bad| bad.to_string())?;
+    sync::run(app.store(), settings, command).await
 }
 
 pub async fn run(options: Serving) -> Result<(), String> {
@@ -99,7 +152,8 @@ pub async fn run(options: Serving) -> Result<(), String> {
             options.host
         ));
     }
-    let stored = Stored::open(&options.storage, options.storage.dynamodb_port)?;
+    let mut stored = Stored::open(&options.storage, Opener::Server)?;
+    stored.upstream = upstream::choose().await?;
     let variable = |name| stored.variable(&template, name);
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
     log::start(app.settings().basics.log_level);

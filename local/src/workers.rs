@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use local::WORKERS;
 use shared::embedded::{Embedded, Stream, Template};
-use shared::worker::Handle;
+use shared::worker::{Event, Handle, done_before};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// How often a stream is looked at, and how long is waited where a worker fails.
@@ -13,6 +15,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_OF_A_FAILURE: Duration = Duration::from_secs(2);
 /// How often records that are done are cleared away.
 const TRIM: Duration = Duration::from_secs(5);
+/// Calls for one event, and how long each may take.
+const TRIES: u32 = 3;
+const INVOCATION: Duration = Duration::from_secs(120);
 
 /// One task for each stream, until they are dropped.
 pub async fn start(
@@ -28,7 +33,11 @@ pub async fn start(
         let (handle, _) = worker.begin(&variable).await.map_err(|bad| bad.to_string())?;
         let stream = Stream::new(url, &mapping.table, mapping.batch_size);
         let table = mapping.table.clone();
-        tasks.spawn(drive(stream, worker.name, handle, embedded.cloned(), table));
+        let most = usize::try_from(mapping.parallel).unwrap_or(1);
+        let turns = Arc::new(Semaphore::new(most));
+        let handle = if most > 1 { side_by_side(handle, &turns) } else { handle };
+        let idle = move || turns.available_permits() == most;
+        tasks.spawn(drive(stream, worker.name, handle, embedded.cloned(), table, idle));
     }
     Ok(tasks)
 }
@@ -39,6 +48,7 @@ async fn drive(
     worker: Handle,
     embedded: Option<Arc<Embedded>>,
     table: String,
+    idle: impl Fn() -> bool,
 ) {
     let mut trimmed = Instant::now();
     loop {
@@ -49,10 +59,37 @@ async fn drive(
         }
         if let (Some(embedded), Some(passed)) = (&embedded, stream.passed())
             && trimmed.elapsed() > TRIM
+            && idle()
         {
             // What stays longer costs time, and nothing else.
             let _ = embedded.trim(&table, passed);
             trimmed = Instant::now();
         }
     }
+}
+
+/// Events side by side, as many as there are turns. The stream goes on meanwhile, and its records
+/// stay until all are done: after a kill they come again.
+fn side_by_side(worker: Handle, turns: &Arc<Semaphore>) -> Handle {
+    let turns = Arc::clone(turns);
+    Arc::new(move |event: Event| {
+        let (worker, turns) = (Arc::clone(&worker), Arc::clone(&turns));
+        async move {
+            let turn = turns.acquire_owned().await;
+            tokio::spawn(async move {
+                for _ in 0..TRIES {
+                    let deadline = Instant::now() + INVOCATION;
+                    let (payload, request_id) = (event.payload.clone(), event.request_id.clone());
+                    let answer = worker(Event { payload, deadline, request_id }).await;
+                    if answer.is_ok_and(|answer| answer == done_before(None)) {
+                        break;
+                    }
+                    tokio::time::sleep(PAUSE_OF_A_FAILURE).await;
+                }
+                drop(turn);
+            });
+            Ok(done_before(None))
+        }
+        .boxed()
+    })
 }

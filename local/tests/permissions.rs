@@ -2,6 +2,8 @@
 //! without a rule here fails.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
+use std::time::Duration;
+
 use http::Method;
 use local::FUNCTIONS;
 use serde_json::json;
@@ -56,6 +58,8 @@ fn rule(method: &Method, path: &str) -> Option<Rule> {
         ("GET", "/franchises" | "/franchises/{franchise_id}") => Known,
         ("POST", "/franchises/import" | "/payoffs") => AnyOf(&[Scope::PayoffsWrite]),
         ("GET", "/payoffs" | "/payoffs/{id}") => AnyOf(&[Scope::PayoffsRead]),
+        ("POST", "/outages/runs") => AnyOf(&[Scope::OutagesRun]),
+        ("GET", "/outages/runs" | "/outages/runs/{id}") => AnyOf(&[Scope::OutagesRead]),
         ("POST", "/users" | "/users/{id}/keys" | "/locations") | ("PATCH", "/users/{id}") => Admin,
         ("GET", "/users/{id}/keys" | "/users/{id}/keys/{key_id}")
         | ("DELETE", "/users/{id}/keys/{key_id}") => Admin,
@@ -150,6 +154,11 @@ async fn every_route_lets_in_whom_its_rule_names_and_nobody_else() {
     settings.push(("SERVICE_KEYS", &services));
     let app = TestApp::start_with(FUNCTIONS, &settings).await;
     let callers = callers(&app, &issuer, &issued).await;
+    // A run that nobody works on: all who ask for an equal one are answered with it at once.
+    let runner = app.user("runner", &[Scope::OutagesRun]).await;
+    let nothing = json!({});
+    let asked = runner.post("/outages/runs", &nothing);
+    assert!(tokio::time::timeout(Duration::from_secs(2), asked).await.is_err());
     let nobodies = [
         ("a wrong key", app.with_key("qk_wrong")),
         ("a wrong admin token", app.anon().header("x-admin-token", "wrong-wrong-wrong")),

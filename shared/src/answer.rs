@@ -47,6 +47,11 @@ impl Answer {
         Ok(Self { status: 201, ..Self::ok(body)? })
     }
 
+    /// 202; `location` can be read, and says more later.
+    pub fn accepted(location: String, body: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self { status: 202, location: Some(location), ..Self::ok(body)? })
+    }
+
     /// 204
     pub fn no_content() -> Self {
         Self {

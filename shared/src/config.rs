@@ -9,6 +9,7 @@ use thiserror::Error;
 use tracing::Level;
 
 use crate::auth::IssuerSettings;
+use crate::outages::Usual;
 use crate::services::Service;
 
 /// A setting that can't be used. The line names the variable and never its value.
@@ -39,6 +40,7 @@ pub struct Settings {
     pub rate_limit_per_minute: u32,
     pub services: BTreeMap<String, Service>,
     pub issuer: Option<IssuerSettings>,
+    pub outages: Usual,
 }
 
 const LONG_SECRET: &str = "needed, each at least 32 characters";
@@ -100,6 +102,7 @@ impl Settings {
                 })?,
             },
             issuer: issuer(&get)?,
+            outages: Usual::from_variables(get)?,
         })
     }
 }

@@ -7,6 +7,7 @@ pub mod app;
 pub mod config;
 pub mod secrets;
 pub mod services;
+pub mod outages;
 mod aws;
 
 // The way of a request.

@@ -166,7 +166,9 @@ fn main() -> ExitCode {
         println!("ECG_DATA is not set: no recordings to measure on.");
         return ExitCode::SUCCESS;
     };
-    let records = match read_all(Path::new(&folder)) {
+    // Cargo runs a bench in its package's folder; a path is meant from the workspace's.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let records = match read_all(&workspace.join(&folder)) {
         Ok(records) if !records.is_empty() => records,
         Ok(_) => {
             println!("ECG_DATA holds no recordings.");

@@ -49,6 +49,8 @@ pub struct Mapping {
     pub table: String,
     /// The most records in one event.
     pub batch_size: u32,
+    /// How many events of one shard may be under way.
+    pub parallel: u32,
 }
 
 #[derive(Deserialize)]
@@ -170,10 +172,10 @@ impl Template {
             let table = value.as_str().and_then(|id| template.tables.get(id));
             template.variables.extend(table.map(|table| (name.clone(), table.table_name.clone())));
         }
-        for (worker, table, batch_size) in streams {
+        for Mapping { worker, table, batch_size, parallel } in streams {
             let table = template.tables.get(&table).ok_or("template.yaml: no such stream")?;
             let table = table.table_name.clone();
-            template.workers.push(Mapping { worker, table, batch_size });
+            template.workers.push(Mapping { worker, table, batch_size, parallel });
         }
         Ok(template)
     }
@@ -240,15 +242,19 @@ impl Function {
     }
 }
 
-/// The streams that call a function: its binary, the table's resource, the most records at once.
-fn streams_of(binary: &str, resource: &Resource) -> Vec<(String, String, u32)> {
+/// The streams that call a function, each with the table's resource in place of its name.
+fn streams_of(binary: &str, resource: &Resource) -> Vec<Mapping> {
     let events = resource.properties.pointer("/Events").and_then(Value::as_object);
     let stream = |event: &Value| {
         // `!GetAtt AuditTable.StreamArn`
         let table = event.pointer("/Properties/Stream")?.as_str()?.strip_suffix(".StreamArn")?;
-        let size = event.pointer("/Properties/BatchSize").and_then(Value::as_u64);
-        let size = size.and_then(|size| u32::try_from(size).ok()).unwrap_or(100);
-        Some((binary.to_owned(), table.to_owned(), size))
+        let number = |name: &str, usual| {
+            let number = event.pointer(&format!("/Properties/{name}")).and_then(Value::as_u64);
+            number.and_then(|number| u32::try_from(number).ok()).unwrap_or(usual)
+        };
+        let (worker, table) = (binary.to_owned(), table.to_owned());
+        let (batch_size, parallel) = (number("BatchSize", 100), number("ParallelizationFactor", 1));
+        Some(Mapping { worker, table, batch_size, parallel })
     };
     events.into_iter().flatten().filter_map(|(_, event)| stream(event)).collect()
 }

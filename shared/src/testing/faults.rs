@@ -19,6 +19,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -42,18 +43,22 @@ struct Plan {
     random: Option<(StdRng, f64)>,
     /// Calls so far, by operation.
     calls: Vec<String>,
+    /// Calls that are still answered before the caller dies.
+    lives_for: Option<usize>,
 }
 
 #[derive(Clone)]
 pub struct FaultProxy {
     address: SocketAddr,
     plan: Arc<Mutex<Plan>>,
+    died: Arc<Notify>,
 }
 
 impl FaultProxy {
     pub async fn start(upstream: String) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let proxy = Self { address: listener.local_addr()?, plan: Arc::default() };
+        let proxy =
+            Self { address: listener.local_addr()?, plan: Arc::default(), died: Arc::default() };
         let client = Client::builder(TokioExecutor::new()).build_http();
         let (serving, upstream) = (proxy.clone(), Arc::new(upstream));
         tokio::spawn(async move {
@@ -87,11 +92,23 @@ impl FaultProxy {
         self.plan().random = Some((StdRng::seed_from_u64(seed), share));
     }
 
+    /// Answers `calls` more, does what the next one asks, and answers none from then on, as if the
+    /// process that made it had died. It is to be ended where `died` says so.
+    pub fn dies_after(&self, calls: usize) {
+        self.plan().lives_for = Some(calls);
+    }
+
+    /// Once the call has come that isn't answered.
+    pub async fn died(&self) {
+        self.died.notified().await;
+    }
+
     /// Passes everything on from now.
     pub fn stop(&self) {
         let mut plan = self.plan();
         plan.rules.clear();
         plan.random = None;
+        plan.lives_for = None;
     }
 
     /// Rules that no call has met yet.
@@ -128,6 +145,23 @@ impl FaultProxy {
         faults.get(at).copied().filter(|_| hit)
     }
 
+    /// None as long as the caller lives; whether this is the call with which it dies.
+    fn lives(&self) -> Option<bool> {
+        let mut plan = self.plan();
+        let left = plan.lives_for.as_mut()?;
+        match *left {
+            usize::MAX => Some(false),
+            0 => {
+                *left = usize::MAX;
+                Some(true)
+            }
+            _ => {
+                *left -= 1;
+                None
+            }
+        }
+    }
+
     /// An error cuts the connection.
     async fn pass(
         &self,
@@ -141,6 +175,10 @@ impl FaultProxy {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let fault = self.fault(&operation);
+        let lives = self.lives();
+        if lives == Some(false) {
+            return std::future::pending().await;
+        }
         match fault {
             None | Some(Fault::CutAfter) => {}
             Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
@@ -171,6 +209,10 @@ impl FaultProxy {
         let response = client.request(onward).await.map_err(io::Error::other)?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        if lives == Some(true) {
+            self.died.notify_one();
+            return std::future::pending().await;
+        }
         if fault == Some(Fault::CutAfter) {
             return Err(io::Error::other("cut"));
         }
