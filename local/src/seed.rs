@@ -29,8 +29,18 @@ pub async fn demo(router: &Router, admin_token: &str) -> Result<String, String> 
 /// Three visits of two patients.
 fn encounters() -> impl Iterator<Item = Value> {
     let visits = [
-        ("demo-patient-1", "2026-01-12", "initial_assessment", json!({"pain": 6, "note": "Left knee."})),
-        ("demo-patient-1", "2026-02-09", "treatment_session", json!({"exercises": ["squat", "step"]})),
+        (
+            "demo-patient-1",
+            "2026-01-12",
+            "initial_assessment",
+            json!({"pain": 6, "note": "Left knee."}),
+        ),
+        (
+            "demo-patient-1",
+            "2026-02-09",
+            "treatment_session",
+            json!({"exercises": ["squat", "step"]}),
+        ),
         ("demo-patient-2", "2026-02-10", "follow_up", json!({"pain": 1, "discharged": true})),
     ];
     visits.into_iter().map(|(patient, date, kind, data)| {

@@ -76,8 +76,7 @@ impl Stored {
 
     /// In a DynamoDB that runs already.
     fn at(url: String, secrets: Secrets) -> Self {
-        let (embedded, upstream, _occupied) = (None, None, None);
-        Self { url, embedded, secrets, is_new: false, upstream, _occupied }
+        Self { url, embedded: None, secrets, is_new: false, upstream: None, _occupied: None }
     }
 
     fn embed(

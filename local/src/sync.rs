@@ -1,6 +1,7 @@
 //! `sync-outages`: one run from the command line, with its progress on a terminal.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::fmt::Arguments;
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::options::SyncOutages;
 
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 const CLEARED_LINE: &str = "\r\x1b[K";
 
 /// Whether the run succeeded.
@@ -41,11 +42,16 @@ pub async fn run(store: &Store, settings: Settings, command: SyncOutages) -> Res
     let run = sync.run(&caller, &options, Trigger::Command, &given, deadline).await;
     let run = run.map_err(|problem: Problem| format!("sync-outages: {}", problem.code()))?;
     for site in &run.sites {
-        println!("{}", line(site));
+        say(format_args!("{}", line(site)));
     }
     let succeeded = run.state == RunState::Succeeded;
-    println!("run {} {}", run.id, if succeeded { "succeeded" } else { "failed" });
+    say(format_args!("run {} {}", run.id, if succeeded { "succeeded" } else { "failed" }));
     Ok(succeeded)
+}
+
+/// Whoever reads may stop reading.
+fn say(line: Arguments) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 /// Differences are the command's result; the rest is for who watches.
@@ -73,10 +79,10 @@ fn shown(progress: Progress, is_watched: bool) {
 fn differs(difference: &Difference) {
     let Difference { site_id, added, removed } = difference;
     let (more, less) = (added.len(), removed.len());
-    println!("{site_id}: {more} more and {less} less than what was accepted last");
+    say(format_args!("{site_id}: {more} more and {less} less than what was accepted last"));
     let show = |sign, outages: &[Posted]| {
         for Posted { id, name, begin, end } in outages {
-            println!("{sign} {begin} {end} {id} {}", name.escape_debug());
+            say(format_args!("{sign} {begin} {end} {id} {}", name.escape_debug()));
         }
     };
     show('-', removed);

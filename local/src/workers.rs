@@ -17,7 +17,7 @@ const PAUSE_OF_A_FAILURE: Duration = Duration::from_secs(2);
 const TRIM: Duration = Duration::from_secs(5);
 /// Calls for one event, and how long each may take.
 const TRIES: u32 = 3;
-const INVOCATION: Duration = Duration::from_secs(120);
+const INVOCATION: Duration = Duration::from_mins(2);
 
 /// One task for each stream, until they are dropped.
 pub async fn start(

@@ -70,8 +70,8 @@ async fn beside_a_running_server_it_writes_to_the_same_runs() -> Result<()> {
     // What the server's own worker does knows of it.
     let asked = http.post(&runs).header("x-api-key", &key).json(&json!({})).send().await?;
     assert_eq!(asked.status(), 201);
-    let run: Value = asked.json().await?;
-    assert_eq!(run["sites"][0]["state"], "unchanged", "{run}");
+    let second: Value = asked.json().await?;
+    assert_eq!(second["sites"][0]["state"], "unchanged", "{second}");
     // A server that was killed leaves nothing in the way.
     local.signal("-KILL")?;
     drop(local);

@@ -145,7 +145,7 @@ mod tests {
         ] {
             let line = settings(name, value).err().map(|bad| bad.to_string()).unwrap_or_default();
             assert!(line.starts_with(name), "{name}={value}: {line:?}");
-            assert!(value.is_empty() || !line.contains(value), "{line}");
+            assert!(value.len() < 2 || !line.contains(value), "{line}");
         }
     }
 }

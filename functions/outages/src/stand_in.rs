@@ -3,6 +3,7 @@
 //! is told to.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt::Write;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -163,7 +164,7 @@ impl StandIn {
         .into_iter()
         .chain(headers)
         {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).await?;
         let half = if matches!(fault, Some(Fault::Cut)) { answer.len() / 2 } else { answer.len() };

@@ -133,7 +133,7 @@ impl Sync {
         }
         let until = deadline.checked_sub(self.timing.reserve).unwrap_or_else(Instant::now);
         let run = tokio::select! {
-            run = self.work(&keeper, until) => run?,
+            run = Box::pin(self.work(&keeper, until)) => run?,
             // What ended it may have been this call itself, or another that took it for dead.
             lost = keeper.keep_alive() => {
                 let row = table::read(&self.store, id).await?;
@@ -202,13 +202,14 @@ impl Sync {
             let site = Site::begun(&site);
             match answer {
                 Err(failure) => bad.push(failed(site, &failure)),
-                Ok(answered) => match devices.add(&answered.value) {
-                    Some(_) => good.push(site),
-                    None => {
+                Ok(answered) => {
+                    if devices.add(&answered.value).is_some() {
+                        good.push(site);
+                    } else {
                         let site = Site { attempts: answered.tries, ..site };
                         bad.push(site.ended(State::Failed, Some(TWO_NAMES.to_owned())));
                     }
-                },
+                }
             }
         }
         if !bad.is_empty() {
@@ -287,7 +288,9 @@ impl Sync {
 
     async fn done(&self, keeper: &Keeper<'_>, sites: &[Site]) -> Result<(), Problem> {
         keeper.done(sites).await?;
-        sites.iter().for_each(|site| self.tell(Progress::Done(site.clone())));
+        for site in sites {
+            self.tell(Progress::Done(site.clone()));
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! A worker that dies between any two of its calls to the storage, and storage that fails: the
 //! next run settles what was left, and no site is taken for posted that isn't.
-#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! An upstream that fails: what is tried again, what isn't, and what is said of it.
-#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 
@@ -20,7 +20,7 @@ fn body(body: &str) -> Fault {
 
 #[tokio::test]
 async fn what_passes_is_tried_again_get_and_post_alike() {
-    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_hours(1));
     for line in ["GET /site-info", "GET /outages", "POST /site-outages"] {
         let (app, upstream, _) = app().await;
         let faults = [

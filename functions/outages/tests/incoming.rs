@@ -1,5 +1,6 @@
 //! The streaming reader held to `serde_json`: the same lists are taken, the same outages kept,
 //! however the bytes are cut into chunks.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
 
 use outages::incoming::{Fault, Filter, Filtered};
 use outages::moment::Moment;

@@ -1,5 +1,5 @@
 //! Runs by the API: asked for, waited for, listed and read; and what else sets one off.
-#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 

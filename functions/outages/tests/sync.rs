@@ -1,5 +1,5 @@
 //! What is fetched, kept, joined and posted, and what isn't posted.
-#![allow(clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 

@@ -25,7 +25,7 @@ fn quick(store: Store, get: &dyn Fn(&'static str) -> Option<String>) -> Result<H
 
 pub const QUICK: Timing = Timing {
     connect: Duration::from_millis(500),
-    answer: Duration::from_millis(1_000),
+    answer: Duration::from_secs(1),
     pause: Duration::from_millis(1),
     longest_pause: Duration::from_millis(5),
     longest_asked: Duration::from_millis(30),
