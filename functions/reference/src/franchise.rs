@@ -52,10 +52,15 @@ impl Listing {
         members.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
 
-    /// The words that find it: those of its name, and its id.
     pub fn words(&self) -> String {
-        format!("{} {}", words_of(&self.name), self.franchise_id.to_ascii_lowercase())
+        words(&self.franchise_id, &self.name)
     }
+}
+
+/// The words that find a franchise: those of its name, and its id.
+pub fn words(franchise_id: &str, name: &str) -> String {
+    let id = franchise_id.trim_matches('-').to_ascii_lowercase();
+    format!("{} {id}", words_of(name))
 }
 
 /// Of the words that find a franchise those which an index needs, sorted: one that another begins

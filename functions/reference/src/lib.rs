@@ -2,6 +2,7 @@
 
 mod routes;
 mod franchises;
+mod answer;
 
 mod dataset;
 mod catalogue;

@@ -3,8 +3,8 @@
 //! `franchise#ID` is the franchise, in the index `all` (8 shards), by its own id, which is by age.
 //! `word#LETTER` has a row for each word of each franchise that begins with the letter, sorted by
 //! word: a search reads those that begin with its longest word and leaves out what its other words
-//! don't find. Rows hold the words of their franchise, no more; one whose franchise has other words
-//! by now is left out, too.
+//! don't find. Rows hold the name of their franchise; one whose franchise has another name by now is
+//! left out, too.
 //! `dataset` says when something was imported last.
 
 use std::collections::{HashMap, HashSet};
@@ -20,7 +20,7 @@ use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Page, Partitions,
 use shared::values::Timestamp;
 use uuid::Uuid;
 
-use crate::franchise::{Franchise, Listing, MEMBERS, indexed, key};
+use crate::franchise::{Franchise, Listing, MEMBERS, indexed, key, words};
 use crate::search::Query;
 
 const SHARDS: u8 = 8;
@@ -44,7 +44,7 @@ struct Word {
     /// The word and the franchise's id.
     sk: String,
     franchise_id: String,
-    words: String,
+    name: String,
 }
 
 /// When something was imported last.
@@ -90,11 +90,11 @@ impl Stored {
     }
 
     fn put_words(&self, mut change: Change) -> Result<Change, Problem> {
-        let words = self.franchise.listing.words();
-        for word in indexed(&words) {
+        let listing = &self.franchise.listing;
+        for word in indexed(&listing.words()) {
             let ItemKey { pk, sk } = word_key(&word, self.franchise.id);
-            let franchise_id = self.franchise.listing.franchise_id.clone();
-            let row = Word { pk, sk: sk.into_owned(), franchise_id, words: words.clone() };
+            let (franchise_id, name) = (listing.franchise_id.clone(), listing.name.clone());
+            let row = Word { pk, sk: sk.into_owned(), franchise_id, name };
             change = change.put(Table::Franchises, &row)?;
         }
         Ok(change)
@@ -198,11 +198,11 @@ fn replace(
         &new,
         old.version,
     )?;
-    let (words, old_words) = (listing.words(), old.franchise.listing.words());
-    if words == old_words {
+    if listing.name == old.franchise.listing.name {
         return Ok(change);
     }
-    let kept: HashSet<_> = indexed(&words).into_iter().collect();
+    let kept: HashSet<_> = indexed(&listing.words()).into_iter().collect();
+    let old_words = old.franchise.listing.words();
     for word in indexed(&old_words).iter().filter(|word| !kept.contains(*word)).take(*room) {
         *room -= 1;
         change = change.remove(Table::Franchises, &word_key(word, new.franchise.id));
@@ -250,7 +250,7 @@ pub async fn search(
     let Some(prefix) = query.longest_word().map(key) else {
         return Ok(Page { items: Vec::new(), next: None });
     };
-    let words = Partitions {
+    let begun_so = Partitions {
         table: Table::Franchises,
         index: None,
         attribute: "pk",
@@ -261,17 +261,18 @@ pub async fn search(
     };
     // A franchise of several words that begin so comes once, with the first of them.
     let keep = |row: Word| {
-        let first = indexed(&row.words).into_iter().find(|word| word.starts_with(&prefix))?;
+        let words = words(&row.franchise_id, &row.name);
+        let first = indexed(&words).into_iter().find(|word| word.starts_with(&prefix))?;
         let is_first = row.sk.rsplit_once('#').is_some_and(|(word, _)| word == first);
-        (is_first && query.finds(&row.words)).then_some(row)
+        (is_first && query.finds(&words)).then_some(row)
     };
     let after = after.or_else(|| Some(prefix.clone()));
-    let page = store.page(&words, after, limit, false, &mut Looked::default(), keep).await?;
+    let page = store.page(&begun_so, after, limit, false, &mut Looked::default(), keep).await?;
     let ids: Vec<_> = page.items.iter().map(|row| row.franchise_id.as_str()).collect();
-    let mut stored = read_all(store, &ids).await?;
+    let stored = read_all(store, &ids).await?;
     let found = page.items.iter().filter_map(|row| {
-        let franchise = stored.remove(&row.franchise_id)?.franchise;
-        (franchise.listing.words() == row.words).then_some(franchise)
+        let franchise = &stored.get(&row.franchise_id)?.franchise;
+        (franchise.listing.name == row.name).then(|| franchise.clone())
     });
     Ok(Page { items: found.collect(), next: page.next })
 }
