@@ -95,6 +95,11 @@ pub fn pending_key(ecg: Uuid, number: u32, upload: &str) -> ItemKey {
     ItemKey::new(format!("parts#{ecg}"), format!("{number:05}#{upload}"))
 }
 
+/// How many samples the segments of a recording have so far.
+pub fn counter_key(ecg: Uuid) -> ItemKey {
+    ItemKey::new(format!("segments#{ecg}"), "total")
+}
+
 fn layout_key(ecg: Uuid, lead: usize) -> ItemKey {
     ItemKey::new(format!("layout#{ecg}"), format!("{lead:02}"))
 }
@@ -279,7 +284,7 @@ impl Layout {
 
 /// The keys of everything that was stored of a recording beside its header.
 pub async fn all_keys(store: &Store, header: &Header) -> Result<Vec<ItemKey>, Problem> {
-    let mut keys = vec![uploads_key(header.id)];
+    let mut keys = vec![uploads_key(header.id), counter_key(header.id)];
     let mut uploads: Vec<(String, Vec<u32>)> = Vec::new();
     for (number, pending, part) in parts(store, header.id).await? {
         keys.push(match pending {

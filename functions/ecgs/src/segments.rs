@@ -9,7 +9,7 @@ use shared::body::Body;
 use shared::fields::{Fields, Object, Wrong};
 use shared::http::Ids;
 use shared::problem::Problem;
-use shared::store::{Change, Counting, ItemKey, Otherwise, Store, Table};
+use shared::store::{Change, Counting, Otherwise, Store, Table};
 use shared::values::integer;
 use uuid::Uuid;
 
@@ -49,11 +49,6 @@ fn received(id: Uuid, segment: &NewSegment) -> Received<'_> {
         .iter()
         .map(|signal| ReceivedLead { name: &signal.name, number_of_samples: signal.samples.len() });
     Received { ecg_id: id, sequence: segment.sequence, leads: leads.collect() }
-}
-
-/// How many samples the segments of a recording have so far.
-fn counter_key(id: Uuid) -> ItemKey {
-    ItemKey::new(format!("segments#{id}"), "total")
 }
 
 const COUNTER: &str = "samples";
@@ -102,7 +97,7 @@ pub async fn add(
         if header.status != Status::Receiving {
             return Err(RECORDING_COMPLETE);
         }
-        let so_far = store.counters(Table::Samples, &[counter_key(id)]).await?;
+        let so_far = store.counters(Table::Samples, &[samples::counter_key(id)]).await?;
         let so_far = so_far.iter().map(|counters| counters.count(COUNTER)).sum::<i64>();
         let left = i64::try_from(MOST_SAMPLES - header.number_of_samples().min(MOST_SAMPLES));
         let most = left.unwrap_or(0) - i64::try_from(part.samples()).unwrap_or(i64::MAX);
@@ -111,8 +106,11 @@ pub async fn add(
         }
         let answer = Answer::made(&received(id, segment))?;
         let entry = Entry::new(caller, Access::Update, table::subject(id), &["segments"]);
-        let mut counting =
-            Counting::one(counter_key(id), COUNTER, i64::try_from(part.samples()).unwrap_or(0));
+        let mut counting = Counting::one(
+            samples::counter_key(id),
+            COUNTER,
+            i64::try_from(part.samples()).unwrap_or(0),
+        );
         counting.below = Some((COUNTER, most + 1));
         let row = PartRow::new(part_key.clone(), part.clone());
         let change = table::check(Change::entered(entry, answer), &header)
