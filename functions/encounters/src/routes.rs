@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
-use shared::audit::{Access, Entry};
+use shared::audit::{Access, Entry, Outcome};
 use shared::auth::permissions::{EncountersRead, EncountersWrite};
 use shared::auth::{Caller, Known};
 use shared::body::Body;
@@ -105,6 +105,11 @@ async fn read(
     let seen = access::to_one::<EncountersRead>(&store, &caller, Access::Read, id, emergency);
     let Seen { head, entry } = seen.await?;
     let version = version.unwrap_or(head.version);
+    if version > head.version {
+        let entry = entry.with_outcome(Outcome::NotFound);
+        store.enter(vec![(entry, Some(&head.patient_id))]).await?;
+        return Err(Problem::NOT_FOUND);
+    }
     let (encounter, ()) = futures_util::try_join!(
         table::version(&store, id, version),
         store.enter(vec![(entry, Some(&head.patient_id))])
