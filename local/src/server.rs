@@ -161,10 +161,10 @@ pub async fn run(options: Serving) -> Result<(), String> {
         template.create_tables(app.dynamodb()).await?;
     }
     let admin_token = variable("ADMIN_TOKEN").unwrap_or_default();
-    let workers = match is_loopback(&stored.url) {
-        true => workers::start(&template, &stored.url, stored.embedded.as_ref(), variable).await?,
-        // Lambda drives them there.
-        false => JoinSet::new(),
+    let workers = if is_loopback(&stored.url) {
+        workers::start(&template, &stored.url, stored.embedded.as_ref(), variable).await?
+    } else {
+        JoinSet::new()
     };
     let router = gateway(template, FUNCTIONS, &app);
     if options.seed == Some(Seed::Demo) || (options.seed.is_none() && stored.is_new) {

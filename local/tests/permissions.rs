@@ -49,8 +49,14 @@ fn rule(method: &Method, path: &str) -> Option<Rule> {
         }
         ("GET", "/audit/{item_type}" | "/audit/{item_type}/{item_id}/verification")
         | ("POST", "/audit/encounters/search") => AnyOf(&[Scope::AuditRead]),
-        ("GET", "/ecgs" | "/ecgs/{id}" | "/ecgs/{id}/signal")
-        | ("GET", "/ecgs/{id}/insights" | "/ecgs/{id}/plot.svg") => AnyOf(&[Scope::EcgsRead]),
+        (
+            "GET",
+            "/ecgs"
+            | "/ecgs/{id}"
+            | "/ecgs/{id}/signal"
+            | "/ecgs/{id}/insights"
+            | "/ecgs/{id}/plot.svg",
+        ) => AnyOf(&[Scope::EcgsRead]),
         ("POST", "/ecgs" | "/ecgs/{id}/segments" | "/ecgs/{id}/complete")
         | ("DELETE", "/ecgs/{id}") => AnyOf(&[Scope::EcgsWrite]),
         ("GET", "/countries" | "/countries/{code}" | "/holidays") => Known,

@@ -44,7 +44,7 @@ impl App {
         let http = aws::http();
         let secrets = secrets::read(secrets::OF_FUNCTIONS, http.clone(), &get).await?;
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
-        let settings = Settings::from_variables(&get)?;
+        let settings = Settings::from_variables(get)?;
         install_crypto();
         Ok(Self {
             store: Store::start(http, &settings.basics, tables, &get).await?,

@@ -28,8 +28,11 @@ pub struct Worker {
     /// The variables that may come from SSM.
     pub secrets: &'static [&'static str],
     /// Reads settings of its own by the environment's variables.
-    pub start: fn(Store, &dyn Fn(&'static str) -> Option<String>) -> Result<Handle, BadSetting>,
+    pub start: Start,
 }
+
+/// Makes a worker of its storage and of what reads an environment variable.
+pub type Start = fn(Store, &dyn Fn(&'static str) -> Option<String>) -> Result<Handle, BadSetting>;
 
 /// What a worker does with an event.
 pub type Handle = Arc<dyn Fn(Event) -> BoxFuture<'static, Result<Value, Failed>> + Send + Sync>;

@@ -26,5 +26,5 @@ pub const SEAL: Worker = Worker {
     name: "audit-seal",
     tables: &[Table::Audit, Table::Seals],
     secrets: &["AUDIT_SECRET"],
-    start: seal::start,
+    start: |store, _| Ok(seal::start(store)),
 };

@@ -42,7 +42,9 @@ async fn chains(app: &TestApp) -> BTreeMap<String, Vec<u64>> {
             chains.entry(text(&item, "pk")).or_default().push(sequence.parse().expect("a number"));
         }
     }
-    chains.values_mut().for_each(|chain| chain.sort_unstable());
+    for chain in chains.values_mut() {
+        chain.sort_unstable();
+    }
     chains
 }
 

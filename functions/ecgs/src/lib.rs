@@ -37,5 +37,5 @@ pub const INSIGHTS: Worker = Worker {
     name: "ecg-insights",
     tables: &[Table::Ecgs, Table::Samples, Table::Audit],
     secrets: &["AUDIT_SECRET"],
-    start: worker::start,
+    start: |store, _| Ok(worker::start(store)),
 };

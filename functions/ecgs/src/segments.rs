@@ -89,9 +89,10 @@ pub async fn add(
         let known: Option<Part> = store.get(Table::Samples, part_key).await?;
         if let Some(known) = known {
             // It came before, be it on a recording that is complete by now.
-            return match known.digest == part.digest {
-                true => Ok(Change::nothing(Answer::ok(&received(id, segment))?)),
-                false => Err(SEGMENT_DIFFERS),
+            return if known.digest == part.digest {
+                Ok(Change::nothing(Answer::ok(&received(id, segment))?))
+            } else {
+                Err(SEGMENT_DIFFERS)
             };
         }
         if header.status != Status::Receiving {
@@ -116,9 +117,10 @@ pub async fn add(
         let change = table::check(Change::entered(entry, answer), &header)
             .insert(Table::Samples, &row, Otherwise::DecideAnew)?
             .count(Table::Samples, counting);
-        match few {
-            true => chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, chunk)),
-            false => Ok(change.remove(Table::Samples, pending)),
+        if few {
+            chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, chunk))
+        } else {
+            Ok(change.remove(Table::Samples, pending))
         }
     };
     store.commit(key.as_ref(), decide).await

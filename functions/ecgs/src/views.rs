@@ -21,6 +21,9 @@ use crate::routes::MOST_SHOWN;
 use crate::samples::Layout;
 use crate::{access, report, table};
 
+/// A picture in a page of its own runs nothing and loads nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
 /// Samples in the window of a picture.
 const MOST_PLOTTED: u64 = 16_000_000;
 
@@ -201,8 +204,6 @@ pub async fn plot(
         leads: &drawn,
         beats: &beats,
     });
-    // A picture in a page of its own runs nothing and loads nothing.
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
     let headers =
         [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, POLICY)];
     Ok((headers, picture).into_response())

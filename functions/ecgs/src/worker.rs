@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer::Answer;
-use shared::config::BadSetting;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Looked, Store, Table};
 use shared::values::Timestamp;
@@ -23,14 +22,11 @@ const CLEARED: usize = 100;
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-pub fn start(
-    store: Store,
-    _: &dyn Fn(&'static str) -> Option<String>,
-) -> Result<Handle, BadSetting> {
-    Ok(Arc::new(move |event| {
+pub fn start(store: Store) -> Handle {
+    Arc::new(move |event| {
         let store = store.clone();
         Box::pin(async move { handle(&store, event).await })
-    }))
+    })
 }
 
 async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {

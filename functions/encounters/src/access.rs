@@ -65,7 +65,7 @@ pub async fn to_one<P: Permission>(
         (_, Some(head), Some(reason)) => {
             log::emergency(caller.request_id());
             let entry = Entry { reason: Some(reason), ..entry(Outcome::Emergency) };
-            return Ok(Seen { entry, head });
+            return Ok(Seen { head, entry });
         }
         (Err(problem), _, None) => (Outcome::Denied, problem),
         (_, None, _) => (Outcome::NotFound, Problem::NOT_FOUND),

@@ -166,7 +166,7 @@ impl Terms {
 
     /// These with the changes that a patch (RFC 7396) names. A null would take away a member that
     /// is needed.
-    pub fn patched(&self, patch: &mut Object) -> Option<Self> {
+    pub fn patched(&self, patch: &mut Object) -> Self {
         let taken_away = |patch: &Object, name: &str| {
             patch.given_as(name).is_some_and(|node| node.value == Value::Null)
         };
@@ -187,13 +187,13 @@ impl Terms {
             let current = current.map_err(|_| Wrong::invalid("This can't be merged."))?;
             clinical_data(&current.into_owned().patched_with(change.clone().into_owned()))
         });
-        Some(Self {
+        Self {
             patient_id: self.patient_id.clone(),
             provider_id: provider_id.unwrap_or_else(|| self.provider_id.clone()),
             encounter_date: encounter_date.unwrap_or(self.encounter_date),
             encounter_type: encounter_type.unwrap_or(self.encounter_type),
             clinical_data: data.unwrap_or_else(|| self.clinical_data.clone()),
-        })
+        }
     }
 
     /// The names of what differs.

@@ -108,9 +108,10 @@ pub fn answer(
     is_known: bool,
 ) -> Result<Response, Problem> {
     let body = serde_json::to_vec(resource).map_err(|_| Problem::INTERNAL)?;
-    let mut response = match is_known {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => ([(header::CONTENT_TYPE, TYPE)], body).into_response(),
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, TYPE)], body).into_response()
     };
     let tag = version.and_then(|v| HeaderValue::try_from(format!("W/\"{v}\"")).ok());
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));

@@ -52,7 +52,7 @@ pub async fn list(
         return paging.answer(&page).map(fhir::varying);
     }
     let next = paging.next(&page)?.and_then(|next| next.path);
-    let this = uri.path_and_query().map(|this| this.as_str());
+    let this = uri.path_and_query().map(http::uri::PathAndQuery::as_str);
     fhir::answer(&fhir::bundle(&page.items, this, next.as_deref()), None, false).map(fhir::varying)
 }
 

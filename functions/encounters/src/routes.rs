@@ -143,7 +143,7 @@ async fn amend(
     let decide = || async move {
         let (head, old) = table::current(store, id).await?;
         if_match.check(old.record.version)?;
-        let terms = Fields::read(patch, MEMBERS, |patch| old.terms.patched(patch))?;
+        let terms = Fields::read(patch, MEMBERS, |patch| Some(old.terms.patched(patch)))?;
         if old.is_retracted() {
             return Err(RETRACTED);
         }

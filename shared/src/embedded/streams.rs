@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::worker::{Event, Handle, call};
 
 /// As long as Lambda gives the workers.
-const INVOCATION: Duration = Duration::from_secs(120);
+const INVOCATION: Duration = Duration::from_mins(2);
 
 /// The stream of one table of a DynamoDB on a loopback address, read for one worker.
 pub struct Stream {
@@ -64,10 +64,8 @@ impl Stream {
             };
             let records = read.get("Records").and_then(Value::as_array).cloned();
             let records = records.unwrap_or_default();
-            let failed = match records.is_empty() {
-                true => None,
-                false => first_failed(name, worker, &records).await,
-            };
+            let failed =
+                if records.is_empty() { None } else { first_failed(name, worker, &records).await };
             let good = records.iter().take_while(|record| failed.as_deref() != sequence(record));
             let good: Vec<_> = good.collect();
             done += good.len();
@@ -76,13 +74,14 @@ impl Stream {
             }
             let next = match &failed {
                 Some(failed) => self.iterator(&id, Some(failed)).await?,
-                None => match read.get("NextShardIterator").and_then(Value::as_str) {
-                    Some(next) => next.to_owned(),
-                    None => {
+                None => {
+                    if let Some(next) = read.get("NextShardIterator").and_then(Value::as_str) {
+                        next.to_owned()
+                    } else {
                         ended.push(id);
                         continue;
                     }
-                },
+                }
             };
             self.shards.get_mut(at)?.iterator = next;
             if failed.is_some() {

@@ -135,15 +135,12 @@ impl TestApp {
         loop {
             let mut more = false;
             for stream in &mut streams {
-                match stream.hand_over(worker.name, &handle).await {
-                    Some(did) => {
-                        more |= did > 0;
-                        done += did;
-                    }
-                    None => {
-                        more = true;
-                        failures += 1;
-                    }
+                if let Some(did) = stream.hand_over(worker.name, &handle).await {
+                    more |= did > 0;
+                    done += did;
+                } else {
+                    more = true;
+                    failures += 1;
                 }
             }
             assert!(failures < 20, "{} fails on and on", worker.name);
