@@ -1,5 +1,7 @@
 //! Whether it runs, and the answer to every path that no other function has.
 
+mod first_page;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
@@ -15,6 +17,7 @@ pub const FUNCTION: Function =
 
 fn routes() -> Routes {
     Routes::default()
+        .get("/", first_page::first_page)
         .get("/health", health)
         .get("/health/ready", ready)
         .get("/health/ping", ping)
