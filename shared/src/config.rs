@@ -245,6 +245,7 @@ mod tests {
             ("SERVICE_KEYS", "prepay"),
             ("SERVICE_KEYS", r#"{"prepay": "short-key"}"#),
             ("SERVICE_KEYS", r#"{"prepay": {"keys": []}}"#),
+            ("SERVICE_KEYS", r#"{"": "0123456789abcdef0123456789abcdef"}"#),
             (
                 "SERVICE_KEYS",
                 r#"{"a": "0123456789abcdef0123456789abcdef", "a": "fedcba9876543210fedcba9876543210"}"#,

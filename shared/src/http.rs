@@ -185,6 +185,7 @@ pub(crate) async fn envelope(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let has_forms = form.is_some();
     let form = form.filter(|form| (form.is_wanted)(&request));
     let began = Instant::now();
     let context = Arc::new(Context::new(request.headers(), request.extensions()));
@@ -231,6 +232,9 @@ pub(crate) async fn envelope(
         [(REQUEST_ID, context.request_id.as_str()), (SERVER_TIMING, timing.as_str())]
     {
         headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    }
+    if has_forms {
+        headers.append(header::VARY, HeaderValue::from_static("Accept"));
     }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

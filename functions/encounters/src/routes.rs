@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
     Routes::default()
         .get("/encounters", list::list)
         .post("/encounters", create)
-        .post("/encounters/search", list::search)
+        .post(fhir::SEARCH, list::search)
         .get("/encounters/{id}", read)
         .patch("/encounters/{id}", amend)
         .post("/encounters/{id}/retraction", retract)
@@ -114,11 +114,11 @@ async fn read(
         table::version(&store, id, version),
         store.enter(vec![(entry, Some(&head.patient_id))])
     )?;
-    Ok(fhir::varying(if fhir::is_wanted(&headers) {
-        fhir::answer(&fhir::encounter(&encounter), Some(version), known.has(&version.to_string()))?
-    } else {
-        Answer::ok(&encounter)?.with_version(version).unless_known(&known).into_response()
-    }))
+    if fhir::is_wanted(&headers) {
+        let is_known = known.has(&version.to_string());
+        return fhir::answer(&fhir::encounter(&encounter), Some(version), is_known);
+    }
+    Ok(Answer::ok(&encounter)?.with_version(version).unless_known(&known).into_response())
 }
 
 /// A version's number, from 1 up.

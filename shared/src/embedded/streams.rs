@@ -124,8 +124,8 @@ impl Stream {
         // A loopback DynamoDB asks for a signature and doesn't check it.
         const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=local/20250101/local/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0000";
         let service = match operation {
-            "DescribeTable" => "DynamoDB_20120810",
-            _ => "DynamoDBStreams_20120810",
+            "DescribeStream" | "GetShardIterator" | "GetRecords" => "DynamoDBStreams_20120810",
+            _ => "DynamoDB_20120810",
         };
         let request = self
             .http
@@ -168,11 +168,52 @@ pub(super) fn index(file: &Path) -> rusqlite::Result<()> {
 
 /// The last record stays: its number is where the next begins.
 pub(super) fn trim(file: &Path, table: &str, passed: &str) -> rusqlite::Result<()> {
+    // A record's number is stored as an integer, and shown with this much added to it, which no
+    // integer of SQLite's holds.
+    const SHOWN: u128 = 10_u128.pow(20);
+    let stored = passed.parse().ok().and_then(|shown: u128| shown.checked_sub(SHOWN));
+    let Some(stored) = stored.and_then(|stored| i64::try_from(stored).ok()) else { return Ok(()) };
     Connection::open(file)?
         .execute(
             "DELETE FROM _stream_records
-             WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) < CAST(?2 AS INTEGER)",
-            params![table, passed],
+             WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) < ?2",
+            params![table, stored],
         )
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::embedded::Embedded;
+    use crate::worker::done_before;
+
+    #[tokio::test]
+    async fn what_the_worker_has_not_passed_is_not_trimmed() {
+        let embedded = Embedded::start(None, 0).expect("an embedded DynamoDB");
+        let mut stream = Stream::new(&embedded.url(), "things", 2);
+        let key = json!({"AttributeName": "pk", "AttributeType": "S"});
+        let table = json!({
+            "TableName": "things", "AttributeDefinitions": [key], "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"},
+        });
+        stream.ask("CreateTable", &table).await.expect("a table");
+        for id in 0..5 {
+            let put = json!({"TableName": "things", "Item": {"pk": {"S": id.to_string()}}});
+            stream.ask("PutItem", &put).await.expect("an item");
+        }
+        let worker: Handle = Arc::new(|_| async { Ok(done_before(None)) }.boxed());
+        for left in [2, 2, 1, 0] {
+            assert_eq!(stream.hand_over("worker", &worker).await, Some(left));
+            let passed = stream.passed().expect("a record was passed");
+            embedded.trim("things", passed).expect("a trim");
+        }
+        let mut again = Stream::new(&embedded.url(), "things", 2);
+        assert_eq!(again.hand_over("worker", &worker).await, Some(1), "all but the last are gone");
+    }
 }
