@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::worker::{Event, Handle, call};
+use crate::worker::{Event, Handle};
 
 /// As long as Lambda gives the workers.
 const INVOCATION: Duration = Duration::from_secs(120);
@@ -47,7 +47,7 @@ impl Stream {
 
     /// Hands what is there to the worker, batch by batch: how many records it did. None where it
     /// failed, or the stream can't be read; what it did not do comes again.
-    pub async fn hand_over(&mut self, name: &'static str, worker: &Handle) -> Option<usize> {
+    pub async fn hand_over(&mut self, worker: &Handle) -> Option<usize> {
         if self.shards.is_empty() {
             self.find_shards().await?;
         }
@@ -66,7 +66,7 @@ impl Stream {
             let records = records.unwrap_or_default();
             let failed = match records.is_empty() {
                 true => None,
-                false => first_failed(name, worker, &records).await,
+                false => first_failed(worker, &records).await,
             };
             let good = records.iter().take_while(|record| failed.as_deref() != sequence(record));
             let good: Vec<_> = good.collect();
@@ -146,13 +146,13 @@ fn sequence(record: &Value) -> Option<&str> {
 }
 
 /// Calls the worker: the first record that it did not do.
-async fn first_failed(name: &'static str, worker: &Handle, records: &[Value]) -> Option<String> {
+async fn first_failed(worker: &Handle, records: &[Value]) -> Option<String> {
     let event = Event {
         payload: json!({"Records": records}),
         deadline: Instant::now() + INVOCATION,
         request_id: Uuid::now_v7().to_string(),
     };
-    let Ok(answer) = call(name, worker, event).await else {
+    let Ok(answer) = worker(event).await else {
         return records.first().and_then(sequence).map(str::to_owned);
     };
     let failed = answer.pointer("/batchItemFailures/0/itemIdentifier")?.as_str()?;
