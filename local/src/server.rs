@@ -136,7 +136,7 @@ pub async fn sync_outages(command: SyncOutages) -> Result<bool, String> {
     stored.upstream = upstream::choose().await?;
     let variable = |name| stored.variable(&template, name);
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
-    log::start(app.settings().basics.log_level);
+    log::start("local", &app.settings().basics);
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;
     }
@@ -159,7 +159,7 @@ pub async fn run(options: Serving) -> Result<(), String> {
     stored.upstream = upstream::choose().await?;
     let variable = |name| stored.variable(&template, name);
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
-    log::start(app.settings().basics.log_level);
+    log::start("local", &app.settings().basics);
     app.announce();
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;

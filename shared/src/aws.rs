@@ -7,15 +7,20 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
-use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 
 use crate::config::is_loopback;
 
 /// Reads the machine's certificates: once for all services.
 pub fn http() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// For what is no AWS service: the same client without its retries. It follows no redirects.
+pub fn connector() -> Connector {
+    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
 }
 
 /// `endpoint`: another one than the region's own.

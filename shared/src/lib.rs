@@ -29,6 +29,8 @@ pub mod audit;
 pub mod answer;
 pub mod problem;
 pub mod log;
+pub mod trace;
+mod sentry;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -25,6 +25,6 @@ pub const FUNCTION: Function = Function {
 pub const SEAL: Worker = Worker {
     name: "audit-seal",
     tables: &[Table::Audit, Table::Seals],
-    secrets: &["AUDIT_SECRET"],
+    secrets: &["AUDIT_SECRET", "SENTRY_DSN"],
     start: |store, _| Ok(seal::start(store)),
 };

@@ -36,6 +36,6 @@ pub const FUNCTION: Function = Function {
 pub const INSIGHTS: Worker = Worker {
     name: "ecg-insights",
     tables: &[Table::Ecgs, Table::Samples, Table::Audit],
-    secrets: &["AUDIT_SECRET"],
+    secrets: &["AUDIT_SECRET", "SENTRY_DSN"],
     start: |store, _| Ok(worker::start(store)),
 };

@@ -63,7 +63,7 @@ pub async fn to_one<P: Permission>(
             return Ok(Seen { entry: entry(Outcome::Success), head });
         }
         (_, Some(head), Some(reason)) => {
-            log::emergency(caller.request_id());
+            log::emergency();
             let entry = Entry { reason: Some(reason), ..entry(Outcome::Emergency) };
             return Ok(Seen { head, entry });
         }

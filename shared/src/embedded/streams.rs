@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::worker::{Event, Handle, call};
+use crate::worker::{Event, Handle};
 
 /// As long as Lambda gives the workers.
 const INVOCATION: Duration = Duration::from_mins(2);
@@ -47,7 +47,7 @@ impl Stream {
 
     /// Hands what is there to the worker, batch by batch: how many records it did. None where it
     /// failed, or the stream can't be read; what it did not do comes again.
-    pub async fn hand_over(&mut self, name: &'static str, worker: &Handle) -> Option<usize> {
+    pub async fn hand_over(&mut self, worker: &Handle) -> Option<usize> {
         if self.shards.is_empty() {
             self.find_shards().await?;
         }
@@ -65,7 +65,7 @@ impl Stream {
             let records = read.get("Records").and_then(Value::as_array).cloned();
             let records = records.unwrap_or_default();
             let failed =
-                if records.is_empty() { None } else { first_failed(name, worker, &records).await };
+                if records.is_empty() { None } else { first_failed(worker, &records).await };
             let good = records.iter().take_while(|record| failed.as_deref() != sequence(record));
             let good: Vec<_> = good.collect();
             done += good.len();
@@ -145,13 +145,13 @@ fn sequence(record: &Value) -> Option<&str> {
 }
 
 /// Calls the worker: the first record that it did not do.
-async fn first_failed(name: &'static str, worker: &Handle, records: &[Value]) -> Option<String> {
+async fn first_failed(worker: &Handle, records: &[Value]) -> Option<String> {
     let event = Event {
         payload: json!({"Records": records}),
         deadline: Instant::now() + INVOCATION,
         request_id: Uuid::now_v7().to_string(),
     };
-    let Ok(answer) = call(name, worker, event).await else {
+    let Ok(answer) = worker(event).await else {
         return records.first().and_then(sequence).map(str::to_owned);
     };
     let failed = answer.pointer("/batchItemFailures/0/itemIdentifier")?.as_str()?;
@@ -209,11 +209,11 @@ mod tests {
         }
         let worker: Handle = Arc::new(|_| async { Ok(done_before(None)) }.boxed());
         for left in [2, 2, 1, 0] {
-            assert_eq!(stream.hand_over("worker", &worker).await, Some(left));
+            assert_eq!(stream.hand_over(&worker).await, Some(left));
             let passed = stream.passed().expect("a record was passed");
             embedded.trim("things", passed).expect("a trim");
         }
         let mut again = Stream::new(&embedded.url(), "things", 2);
-        assert_eq!(again.hand_over("worker", &worker).await, Some(1), "all but the last are gone");
+        assert_eq!(again.hand_over(&worker).await, Some(1), "all but the last are gone");
     }
 }

@@ -21,7 +21,7 @@ use crate::auth::{Claim, DEFAULT_LOCATION, Scope, StoredKey, User};
 use crate::embedded::{Embedded, Stream, Template, gateway};
 use crate::store::{Item, Table};
 use crate::values::Timestamp;
-use crate::worker::{Event, Failed, Worker, call};
+use crate::worker::{Event, Failed, Worker};
 
 pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 
@@ -135,7 +135,7 @@ impl TestApp {
         loop {
             let mut more = false;
             for stream in &mut streams {
-                if let Some(did) = stream.hand_over(worker.name, &handle).await {
+                if let Some(did) = stream.hand_over(&handle).await {
                     more |= did > 0;
                     done += did;
                 } else {
@@ -158,7 +158,7 @@ impl TestApp {
         let (handle, _) = worker.begin(variable).await.expect("a worker");
         let deadline = Instant::now() + Duration::from_mins(2);
         let request_id = Uuid::now_v7().to_string();
-        call(worker.name, &handle, Event { payload, deadline, request_id }).await
+        handle(Event { payload, deadline, request_id }).await
     }
 
     /// The connection itself, past the proxy.

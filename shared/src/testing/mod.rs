@@ -8,9 +8,11 @@
 mod app;
 mod cost;
 mod faults;
+mod sentry;
 mod tokens;
 
 pub use self::app::{ADMIN_TOKEN, Client, Reply, TestApp};
 pub use self::cost::assert_in_the_table;
 pub use self::faults::{Fault, FaultProxy};
+pub use self::sentry::{Envelope, Sentry};
 pub use self::tokens::{Issuer, SigningKey, now, part};
