@@ -30,6 +30,8 @@ pub mod answer;
 pub mod problem;
 pub mod log;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "testing")]
