@@ -32,6 +32,8 @@ pub mod log;
 pub mod trace;
 mod sentry;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "testing")]

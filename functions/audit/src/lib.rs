@@ -8,6 +8,9 @@ mod chain;
 mod seal;
 mod verify;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 use shared::worker::Worker;

@@ -26,7 +26,7 @@ pub const NUMBERS: &[&str] = &["start_ms", "end_ms", "limit"];
 
 /// What is shown of an entry. A row that was put by somebody else may lack any of it, and is shown
 /// all the same.
-const SHOWN: [&str; 13] = [
+pub const SHOWN: [&str; 13] = [
     "id",
     "timestamp_epoch_ms",
     "username",

@@ -22,7 +22,7 @@ use crate::seal::entries_of;
 use crate::verify::verify;
 
 /// What is audited, as the paths have it.
-const ITEM_TYPES: [&str; 10] = [
+pub const ITEM_TYPES: [&str; 10] = [
     "encounters",
     "coupons",
     "redemptions",

@@ -16,6 +16,7 @@ const PART: u64 = 20_000;
 
 /// What a verification, or one part of it, found.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verified {
     /// Whether every place that was looked at is as it was sealed.
     pub verified: bool,

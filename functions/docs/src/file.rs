@@ -15,8 +15,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     frame-ancestors 'none'";
 
 pub struct File {
-    name: &'static str,
-    kind: &'static str,
+    pub name: &'static str,
+    pub kind: &'static str,
     /// By gzip.
     packed: &'static [u8],
 }
@@ -34,7 +34,7 @@ macro_rules! file {
 pub const DESCRIPTION: File = file!("openapi.json", "application/json");
 pub const PAGE: File = file!("index.html", "text/html; charset=utf-8");
 
-const OF_PAGE: [File; 6] = [
+pub const OF_PAGE: [File; 6] = [
     file!("start.js", "text/javascript; charset=utf-8"),
     file!("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
     file!("swagger-ui.css", "text/css; charset=utf-8"),

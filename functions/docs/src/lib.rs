@@ -2,6 +2,8 @@
 //! carries its weight.
 
 mod file;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 
 use axum::extract::Path;
 use axum::response::Response;

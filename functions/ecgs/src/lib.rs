@@ -15,6 +15,9 @@ mod worker;
 
 pub mod analysis;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 use shared::worker::Worker;

@@ -26,13 +26,14 @@ pub const MEMBERS: Members = Members {
     ],
     read_only: &["id", "date", "status", "created_at", "reason"],
 };
-const LEAD: Members =
+pub const LEAD: Members =
     Members { writable: &["name", "number_of_samples", "signal"], read_only: &[] };
-const SEGMENT_LEAD: Members = Members { writable: &["name", "signal"], read_only: &[] };
+pub const SEGMENT_LEAD: Members = Members { writable: &["name", "signal"], read_only: &[] };
 pub const SEGMENT: Members = Members { writable: &["sequence", "leads"], read_only: &[] };
 pub const COMPLETION: Members = Members { writable: &["segments"], read_only: &[] };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Its samples are on their way into the store; nobody sees it yet.
@@ -47,6 +48,7 @@ pub enum Status {
 
 /// What analysis and plot need to know of the samples.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Scale {
     pub sampling_rate_hz: Option<f64>,
     /// Steps of the converter per mV.
@@ -107,6 +109,7 @@ pub struct NewSegment {
 
 /// What is answered of a recording.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Shown<'a> {
     pub id: Uuid,
     pub date: Timestamp,
@@ -121,6 +124,7 @@ pub struct Shown<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShownLead<'a> {
     pub name: &'a str,
     pub number_of_samples: u64,

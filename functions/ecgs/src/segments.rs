@@ -31,14 +31,16 @@ const MOST_MISSING: usize = 100;
 
 /// What is answered of a segment.
 #[derive(Serialize)]
-struct Received<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Received<'a> {
     ecg_id: Uuid,
     sequence: u32,
     leads: Vec<ReceivedLead<'a>>,
 }
 
 #[derive(Serialize)]
-struct ReceivedLead<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReceivedLead<'a> {
     name: &'a str,
     number_of_samples: usize,
 }

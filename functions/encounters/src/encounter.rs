@@ -37,6 +37,7 @@ pub const MEMBERS: Members = Members {
 pub const RETRACTION_MEMBERS: Members = Members { writable: &["reason"], read_only: &[] };
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EncounterType {
     InitialAssessment,
@@ -66,6 +67,7 @@ impl EncounterType {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Final,
@@ -74,6 +76,7 @@ pub enum Status {
 
 /// Why a record does not count, and who says so. Nothing of it is deleted.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Retraction {
     pub reason: String,
     pub at: Timestamp,
@@ -81,6 +84,7 @@ pub struct Retraction {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Metadata {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -90,17 +94,20 @@ pub struct Metadata {
 
 /// What a caller says of a visit, trusted.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Terms {
     pub patient_id: String,
     pub provider_id: String,
     pub encounter_date: Date,
     pub encounter_type: EncounterType,
     /// JSON of any shape, every number as it was written.
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value))]
     pub clinical_data: Box<RawValue>,
 }
 
 /// What is recorded of a visit beside what its caller said.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Record {
     pub encounter_id: Uuid,
     pub location_id: Uuid,
@@ -113,6 +120,7 @@ pub struct Record {
 /// One version of a record. It is answered as one object; that it can't be read back from one is
 /// `RawValue`'s doing.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Encounter {
     #[serde(flatten)]
     pub record: Record,

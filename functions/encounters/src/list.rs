@@ -21,7 +21,7 @@ use crate::encounter::{Encounter, EncounterType, patient_id, provider_id};
 use crate::table::{Head, in_location, in_location_of, of_heads};
 use crate::{access, fhir};
 
-const PARAMETERS: &[&str] =
+pub const PARAMETERS: &[&str] =
     &["start_date", "end_date", "patient_id", "provider_id", "encounter_type", "limit", "cursor"];
 
 /// A page ends before its records are more than this as JSON: Lambda takes answers of 6 MB.
