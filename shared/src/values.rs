@@ -120,7 +120,10 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     pub fn now() -> Self {
-        Self(Utc::now().timestamp_millis())
+        let now = Utc::now().timestamp_millis();
+        #[cfg(feature = "testing")]
+        let now = now + crate::testing::clock_is_ahead_ms();
+        Self(now)
     }
 
     /// RFC 3339 with an offset; what is finer than a millisecond is cut off.

@@ -165,9 +165,13 @@ pub fn description() -> Description {
             ..Operation::new("POST", "/encounters", "Records an encounter.", WRITE)
         },
         Operation {
-            more: "The list's question as a body, so that no patient stands in a URL.",
+            more: "The list's question as a body, so that no patient stands in a URL. A Bundle's next link \
+                   has the cursor behind `#cursor=`.",
             body: Body::optional("EncounterSearch"),
-            answers: vec![Answer::page_of_search("Encounter")],
+            answers: vec![
+                or_fhir(Answer::page_of_search("Encounter"), "FhirBundle").with(&["Vary"]),
+            ],
+            is_fhir: true,
             ..Operation::new("POST", "/encounters/search", "Searches encounters.", READ)
         },
         Operation {
