@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
                 409 => SpanStatus::AlreadyExists,
                 412 => SpanStatus::FailedPrecondition,
                 429 => SpanStatus::ResourceExhausted,
-                ..500 => SpanStatus::InvalidArgument,
+                400..500 => SpanStatus::InvalidArgument,
                 503 => SpanStatus::Unavailable,
                 _ => SpanStatus::InternalError,
             },
