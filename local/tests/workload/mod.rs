@@ -15,7 +15,7 @@ use outages::stand_in::StandIn;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use shared::auth::Scope;
+use shared::auth::{Scope, Scopes};
 use shared::testing::{Client, Reply, TestApp};
 use shared::values::Timestamp;
 
@@ -79,7 +79,7 @@ pub struct Made {
     pub is_refused: bool,
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub struct Changes {
     pub answered: usize,
     pub sent: usize,
@@ -177,7 +177,7 @@ pub async fn prepare(anon: &Client, admin_token: &str) -> Prepared {
     let admin = anon.header("x-admin-token", admin_token);
     let mut users = Vec::new();
     for name in 0..CLIENTS {
-        let user = json!({"username": format!("client-{name}"), "scopes": Scope::ALL});
+        let user = json!({"username": format!("client-{name}"), "scopes": Scope::ALL.into_iter().collect::<Scopes>()});
         let made = admin.post("/users", &user).await;
         assert_eq!(made.status, 201, "{}", made.json());
         users.push(anon.header("x-api-key", made.json()["token"].as_str().unwrap_or_default()));
@@ -270,9 +270,13 @@ impl Actor {
                 81..84 => self.register_user().await,
                 84..87 => self.amend_user().await,
                 87..90 => self.make_or_delete_key().await,
-                90..92 => self.make("locations", "/locations", |tag| json!({"name": tag})).await,
+                90..92 => {
+                    self.make("locations", "/locations", |tag| json!({"name": tag})).await;
+                }
                 92..94 => self.import_franchises().await,
-                94..99 => self.make("payoffs", "/payoffs", payoff).await,
+                94..99 => {
+                    self.make("payoffs", "/payoffs", payoff).await;
+                }
                 _ => self.run_sync().await,
             }
         }
