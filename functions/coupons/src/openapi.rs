@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use shared::auth::Scope;
 use shared::openapi::schema::{
     answer, body, boolean, by_default, date, decimal, example, id, import, imported, in_path,
-    in_query, integer, lines, number, one_of, paging, pattern, percentage, says, text, timestamp,
+    in_query, integer, lines, number, one_of, paging, patch, pattern, percentage, says, text,
+    timestamp,
 };
 use shared::openapi::{Answer, Body, Content, Description, Header, Operation, Who};
 use utoipa::openapi::{RefOr, Schema};
@@ -188,7 +189,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         (
             "CouponPatch",
             example(
-                body(MEMBERS, &[], &terms()),
+                patch(MEMBERS, &needed, &terms()),
                 json!({"title": "Ten percent off everything", "description": null}),
             ),
         ),

@@ -5,7 +5,7 @@ use shared::auth::Scope;
 use shared::fields::Members;
 use shared::openapi::schema::{
     answer, body, cursor, date, example, id, in_path, in_query, integer, lines, one_of, paging,
-    pattern, says, text,
+    patch, pattern, says, text,
 };
 use shared::openapi::{Answer, Body, Content, Description, Header, Operation, Who};
 
@@ -69,10 +69,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     let key = says(pattern("^[!-~]{1,255}$"), "Means what `Idempotency-Key` means.");
     let mut new = terms();
     new.push(("idempotence_key", key));
-    let mut patch = body(MEMBERS, &MEMBERS.writable.to_vec(), &terms());
-    if let Some(patch) = patch.as_object_mut() {
-        patch.remove("required");
-    }
+    let patch = patch(MEMBERS, MEMBERS.writable, &terms());
     let needed: Vec<_> = terms().iter().map(|(name, _)| *name).collect();
     let mut search = filters();
     search.push(("limit", integer(1, 100)));
@@ -102,7 +99,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("NewEncounter", example(body(NEW_MEMBERS, &needed, &new), visit)),
         ("EncounterPatch", example(patch, json!({"encounter_type": "treatment_session"}))),
-        ("Encounter", example(answer::<Encounter>(&terms_shown()), record)),
+        ("Encounter", example(answer::<Encounter>(&terms()), record)),
         (
             "EncounterSearch",
             example(
@@ -128,10 +125,6 @@ fn schemas() -> Vec<(&'static str, Value)> {
             ),
         ),
     ]
-}
-
-fn terms_shown() -> Vec<(&'static str, Value)> {
-    terms()
 }
 
 /// The same answer in HL7 FHIR R4.

@@ -149,7 +149,11 @@ fn operation_id(method: &str, path: &str) -> String {
 /// Which codes each status can have: those of the operation, and those that its parts bring.
 fn refusals(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     let has = |header| operation.headers.contains(&header);
-    let is_list = operation.parameters.iter().any(|parameter| parameter["name"] == "cursor");
+    let is_page = |(_, content): &(_, Content)| {
+        matches!(content, Content::Page(_) | Content::PageOfDataset(_))
+    };
+    let is_list = operation.answers.iter().any(|answer| answer.content.iter().any(is_page))
+        || operation.parameters.iter().any(|parameter| parameter["name"] == "cursor");
     let rules = [
         (400, "validation_failed", true),
         (400, "ambiguous_credentials", true),

@@ -124,6 +124,16 @@ pub fn body(members: Members, required: &[&str], properties: &[(&str, Value)]) -
     body
 }
 
+/// A merge patch (RFC 7396) of an object: nothing need be named, and what the object needs can't be
+/// taken away by a null.
+pub fn patch(members: Members, required: &[&str], properties: &[(&str, Value)]) -> Value {
+    let mut patch = body(members, required, properties);
+    if let Some(patch) = patch.as_object_mut() {
+        patch.remove("required");
+    }
+    patch
+}
+
 /// An answer's object as its type has it, with what more is known of some members: `store/lat` is
 /// one of an object within it. Which members must be there follows from the type.
 ///
