@@ -331,14 +331,19 @@ impl Header {
 
 fn parameters() -> Value {
     const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#;
+    let tags = || {
+        let mut tags = pattern(TAGS);
+        tags["minLength"] = json!(1);
+        tags
+    };
     let named = [
         (
             "Idempotency-Key",
             pattern("^[!-~]{1,255}$"),
             "Names the request, so that it happens once.",
         ),
-        ("If-Match", pattern(TAGS), "Which versions may be changed: `*`, or quoted tags."),
-        ("If-None-Match", pattern(TAGS), "Which versions the caller has: `*`, or quoted tags."),
+        ("If-Match", tags(), "Which versions may be changed: `*`, or quoted tags."),
+        ("If-None-Match", tags(), "Which versions the caller has: `*`, or quoted tags."),
         (
             "x-emergency-reason",
             pattern("^[!-~]([ -~]{0,198}[!-~])?$"),
