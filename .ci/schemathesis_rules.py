@@ -15,6 +15,7 @@ BY_STATE = {
 # Wrong fields, by a part of their text.
 BETWEEN_FIELDS = (
     "This must be an integer.",  # 1.0 is an integer to JSON Schema, and none here
+    "This can't be changed.",  # what is stored
     "must not be before",  # one date or time against another
     "There is no such location.",  # what is stored
     "The recording has no such lead.",
@@ -29,6 +30,8 @@ BETWEEN_FIELDS = (
 # Needed or not by what else is sent or stored.
 NEEDED = {
     ("pointer", "/discount/currency"),
+    ("pointer", "/store/lat"),  # a null counts as absent
+    ("pointer", "/store/long"),
     ("parameter", "near"),
     ("parameter", "location_id"),
     ("parameter", "lead"),

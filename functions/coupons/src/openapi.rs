@@ -337,7 +337,7 @@ pub fn description() -> Description {
             more: "RFC 7396: a null takes a member away.",
             parameters: vec![coupon_id()],
             headers: &[IfMatch],
-            body: Body::of("CouponPatch"),
+            body: Body::optional("CouponPatch"),
             answers: vec![Answer::ok("Coupon").with(versioned)],
             ..Operation::new("PATCH", "/coupons/{id}", "Changes a coupon.", WRITE)
         },

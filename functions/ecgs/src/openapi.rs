@@ -47,10 +47,7 @@ fn scale() -> Vec<(&'static str, Value)> {
         ("sampling_rate_hz", number(1.0, 100_000.0)),
         (
             "adc_gain",
-            says(
-                json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1e100}),
-                "Steps per mV.",
-            ),
+            says(json!({"type": "number", "minimum": 1e-130, "maximum": 1e100}), "Steps per mV."),
         ),
         (
             "adc_zero",

@@ -69,7 +69,14 @@ fn schemas() -> Vec<(&'static str, Value)> {
     let key = says(pattern("^[!-~]{1,255}$"), "Means what `Idempotency-Key` means.");
     let mut new = terms();
     new.push(("idempotence_key", key));
-    let patch = patch(MEMBERS, MEMBERS.writable, &terms());
+    let mut amended = terms();
+    for (name, schema) in &mut amended {
+        if *name == "clinical_data" {
+            // A null takes a member away, and this one is needed.
+            schema["type"] = json!(["object", "array", "string", "number", "boolean"]);
+        }
+    }
+    let patch = patch(MEMBERS, MEMBERS.writable, &amended);
     let needed: Vec<_> = terms().iter().map(|(name, _)| *name).collect();
     let mut search = filters();
     search.push(("limit", integer(1, 100)));
@@ -177,7 +184,7 @@ pub fn description() -> Description {
             more: "RFC 7396. Every earlier version stays readable; `patient_id` can't be changed.",
             parameters: vec![of()],
             headers: &[IfMatch],
-            body: Body::of("EncounterPatch"),
+            body: Body::optional("EncounterPatch"),
             answers: vec![Answer::ok("Encounter").with(&["ETag"])],
             refusals: &[(409, "encounter_retracted")],
             ..Operation::new("PATCH", "/encounters/{id}", "Amends an encounter.", WRITE)

@@ -146,7 +146,7 @@ pub fn description() -> Description {
             more: "RFC 7396: a null makes a member what a new user has.",
             parameters: vec![of()],
             headers: &[IfMatch],
-            body: Body::of("UserPatch"),
+            body: Body::optional("UserPatch"),
             answers: vec![Answer::ok("User").with(&["ETag"])],
             refusals: &[(409, "oidc_subject_taken")],
             ..Operation::new(

@@ -330,12 +330,8 @@ impl Header {
 }
 
 fn parameters() -> Value {
-    const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#;
-    let tags = || {
-        let mut tags = pattern(TAGS);
-        tags["minLength"] = json!(1);
-        tags
-    };
+    const TAGS: &str = r#"^(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*$"#;
+    let tags = || json!({"anyOf": [one_of(&["*"]), pattern(TAGS)]});
     let named = [
         (
             "Idempotency-Key",

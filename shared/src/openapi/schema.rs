@@ -126,12 +126,23 @@ pub fn body(members: Members, required: &[&str], properties: &[(&str, Value)]) -
 
 /// A merge patch (RFC 7396) of an object: nothing need be named, and what the object needs can't be
 /// taken away by a null.
-pub fn patch(members: Members, required: &[&str], properties: &[(&str, Value)]) -> Value {
-    let mut patch = body(members, required, properties);
-    if let Some(patch) = patch.as_object_mut() {
-        patch.remove("required");
+pub fn patch(members: Members, needed: &[&str], properties: &[(&str, Value)]) -> Value {
+    let mut patch = body(members, needed, properties);
+    let within = patch["properties"].as_object().cloned().unwrap_or_default();
+    for name in within.keys() {
+        drop_needs(&mut patch["properties"][name]);
     }
+    drop_needs(&mut patch);
     patch
+}
+
+/// What an object needs may be there already.
+fn drop_needs(object: &mut Value) {
+    if let Some(object) = object.as_object_mut().filter(|object| object.contains_key("properties"))
+    {
+        object
+            .retain(|name, _| !["required", "oneOf", "dependentRequired"].contains(&name.as_str()));
+    }
 }
 
 /// An answer's object as its type has it, with what more is known of some members: `store/lat` is
