@@ -26,9 +26,10 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 /// `GET /`: the page itself is there whatever the storage does.
 pub async fn first_page(store: Store, _: Anyone, _: NoParams) -> Result<Response, Problem> {
-    let (state, health) = match store.is_ready().await {
-        true => ("ok", "Running, and the store answers."),
-        false => ("bad", "Running, but the store does not answer."),
+    let (state, health) = if store.is_ready().await {
+        ("ok", "Running, and the store answers.")
+    } else {
+        ("bad", "Running, but the store does not answer.")
     };
     let page = PAGE
         .replace("{style}", STYLE)
