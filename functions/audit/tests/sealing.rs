@@ -96,6 +96,21 @@ async fn every_entry_is_sealed_once_and_in_a_chain_without_a_gap() {
 }
 
 #[tokio::test]
+async fn a_part_behind_the_chain_s_end_verifies_and_is_the_last() {
+    let (app, ada) = app().await;
+    stored(&ada, 1, 2).await;
+    app.drain(&audit::SEAL).await;
+    let item = chains(&app).await.into_keys().next().expect("a chain");
+    let id = item.trim_start_matches("encounters#");
+    for from in [4, 5, 20_002, 1 << 53] {
+        let path = format!("/audit/encounters/{id}/verification?from_sequence={from}");
+        let part = ada.get(&path).await.json();
+        assert_eq!((&part["verified"], &part["sealed"]), (&json!(true), &json!(3)), "{from}");
+        assert_eq!(part.get("next_sequence"), None, "{from}");
+    }
+}
+
+#[tokio::test]
 async fn records_that_come_twice_late_or_in_another_order_are_sealed_once() {
     let (app, ada) = app().await;
     stored(&ada, 3, 20).await;

@@ -1,4 +1,8 @@
 //! What payoffs say of themselves.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test alone runs this; a member of a JSON object is made where it is missing"
+)]
 
 use serde_json::{Value, json};
 use shared::auth::Scope;
@@ -11,7 +15,10 @@ use shared::openapi::{Answer, Body, Description, Header, Operation, Who};
 use crate::payoff::{FEE, MEMBERS, MOST_FEES, Payoff};
 
 fn known_day() -> Value {
-    says(date(), "From 1971 to 2199, whose holidays are known.")
+    let mut day = says(date(), "From 1971 to 2199, whose holidays are known.");
+    day["pattern"] =
+        json!("^(197[1-9]|19[89][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$");
+    day
 }
 
 pub fn description() -> Description {

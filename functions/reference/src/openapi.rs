@@ -1,4 +1,8 @@
 //! What reference data says of itself.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test alone runs this; a member of a JSON object is made where it is missing"
+)]
 
 use serde_json::{Value, json};
 use shared::auth::Scope;

@@ -1,4 +1,8 @@
 //! The whole document, of what each function states and of what follows from that.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test alone runs this; a member of a JSON object is made where it is missing"
+)]
 
 use std::collections::BTreeMap;
 
@@ -149,7 +153,11 @@ fn operation_id(method: &str, path: &str) -> String {
 /// Which codes each status can have: those of the operation, and those that its parts bring.
 fn refusals(operation: &Operation) -> BTreeMap<u16, Vec<&'static str>> {
     let has = |header| operation.headers.contains(&header);
-    let is_list = operation.parameters.iter().any(|parameter| parameter["name"] == "cursor");
+    let is_page = |(_, content): &(_, Content)| {
+        matches!(content, Content::Page(_) | Content::PageOfDataset(_))
+    };
+    let is_list = operation.answers.iter().any(|answer| answer.content.iter().any(is_page))
+        || operation.parameters.iter().any(|parameter| parameter["name"] == "cursor");
     let rules = [
         (400, "validation_failed", true),
         (400, "ambiguous_credentials", true),
@@ -326,15 +334,16 @@ impl Header {
 }
 
 fn parameters() -> Value {
-    const TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#;
+    const TAGS: &str = r#"^(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*$"#;
+    let tags = || json!({"anyOf": [one_of(&["*"]), pattern(TAGS)]});
     let named = [
         (
             "Idempotency-Key",
             pattern("^[!-~]{1,255}$"),
             "Names the request, so that it happens once.",
         ),
-        ("If-Match", pattern(TAGS), "Which versions may be changed: `*`, or quoted tags."),
-        ("If-None-Match", pattern(TAGS), "Which versions the caller has: `*`, or quoted tags."),
+        ("If-Match", tags(), "Which versions may be changed: `*`, or quoted tags."),
+        ("If-None-Match", tags(), "Which versions the caller has: `*`, or quoted tags."),
         (
             "x-emergency-reason",
             pattern("^[!-~]([ -~]{0,198}[!-~])?$"),

@@ -1,4 +1,8 @@
 //! The vocabulary of schemas: what `values` parses, as JSON Schema 2020-12 says it.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a test alone runs this; a member of a JSON object is made where it is missing"
+)]
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -90,7 +94,7 @@ pub fn by_default(mut schema: Value, value: impl Into<Value>) -> Value {
 
 #[must_use]
 pub fn example(mut schema: Value, example: Value) -> Value {
-    schema["examples"] = json!([example]);
+    schema["examples"] = Value::Array(vec![example]);
     schema
 }
 
@@ -122,6 +126,27 @@ pub fn body(members: Members, required: &[&str], properties: &[(&str, Value)]) -
         body["required"] = json!(required);
     }
     body
+}
+
+/// A merge patch (RFC 7396) of an object: nothing need be named, and what the object needs can't be
+/// taken away by a null.
+pub fn patch(members: Members, needed: &[&str], properties: &[(&str, Value)]) -> Value {
+    let mut patch = body(members, needed, properties);
+    let within = patch["properties"].as_object().cloned().unwrap_or_default();
+    for name in within.keys() {
+        drop_needs(&mut patch["properties"][name]);
+    }
+    drop_needs(&mut patch);
+    patch
+}
+
+/// What an object needs may be there already.
+fn drop_needs(object: &mut Value) {
+    if let Some(object) = object.as_object_mut().filter(|object| object.contains_key("properties"))
+    {
+        object
+            .retain(|name, _| !["required", "oneOf", "dependentRequired"].contains(&name.as_str()));
+    }
 }
 
 /// An answer's object as its type has it, with what more is known of some members: `store/lat` is
