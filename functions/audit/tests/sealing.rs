@@ -102,7 +102,7 @@ async fn a_part_behind_the_chain_s_end_verifies_and_is_the_last() {
     app.drain(&audit::SEAL).await;
     let item = chains(&app).await.into_keys().next().expect("a chain");
     let id = item.trim_start_matches("encounters#");
-    for from in [4, 5, 20_002, 1 << 53] {
+    for from in [4, 5, 20_002, 1_u64 << 53] {
         let path = format!("/audit/encounters/{id}/verification?from_sequence={from}");
         let part = ada.get(&path).await.json();
         assert_eq!((&part["verified"], &part["sealed"]), (&json!(true), &json!(3)), "{from}");
