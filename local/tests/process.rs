@@ -91,7 +91,8 @@ async fn a_request_is_one_json_line_with_its_caller_and_no_secret() -> Result<()
         (&line["route"], &line["status"], &line["code"]),
         (&json!("/users/me"), &json!(400), &json!("validation_failed"))
     );
-    assert_eq!((&line["username"], &line["service"]), (&json!("demo"), &json!("")));
+    assert_eq!((&line["username"], &line["service"]), (&json!("demo"), &json!("local")));
+    assert_eq!(line.get("caller_service"), None);
     assert_eq!(line["location_id"], "00000000-0000-7000-8000-000000000000");
     assert!(
         line["scopes"]

@@ -120,12 +120,6 @@ impl Errors {
         }
     }
 
-    /// A parameter that breaks a rule which the storage alone can tell.
-    pub fn of_parameter(name: &'static str, wrong: Wrong) -> Self {
-        let place = Place::Parameter(name);
-        Self { listed: vec![FieldError { at: 0, place, wrong }], truncated: false }
-    }
-
     /// A member of the body that breaks a rule which the storage alone can tell.
     pub fn of_member(name: &'static str, wrong: Wrong) -> Self {
         let place = Place::Pointer(format!("/{name}"));

@@ -295,24 +295,6 @@ async fn a_row_of_the_seals_that_cannot_be_read_is_a_fault_of_its_chain_alone() 
 }
 
 #[tokio::test]
-async fn behind_the_last_place_there_is_nothing_to_verify() {
-    let (app, ada) = app().await;
-    let id = read(&ada, 1).await;
-    app.drain(&audit::SEAL).await;
-    let from = |sequence: u64| {
-        let path = format!("/audit/encounters/{id}/verification?from_sequence={sequence}");
-        let ada = ada.clone();
-        async move { ada.get(&path).await }
-    };
-    for sequence in 1..=3 {
-        assert_eq!(from(sequence).await.json()["verified"], true, "{sequence}");
-    }
-    for sequence in [4, 5, 99_999] {
-        assert_eq!(from(sequence).await.wrong(), ["from_sequence out_of_range"], "{sequence}");
-    }
-}
-
-#[tokio::test]
 async fn a_row_that_says_nothing_of_itself_is_listed_with_its_item() {
     let (app, ada) = app().await;
     let id = read(&ada, 0).await;

@@ -1,5 +1,6 @@
 //! Recordings that are longer than a request: their segments, in any order, and their end.
 
+use http::StatusCode;
 use serde::Serialize;
 use shared::answer::Answer;
 use shared::audit::{Access, Entry};
@@ -9,7 +10,7 @@ use shared::body::Body;
 use shared::fields::{Fields, Object, Wrong};
 use shared::http::Ids;
 use shared::problem::Problem;
-use shared::store::{Change, Counting, Otherwise, Store, Table};
+use shared::store::{Change, Counting, IdempotencyKey, Otherwise, Store, Table};
 use shared::values::integer;
 use uuid::Uuid;
 
@@ -62,8 +63,11 @@ pub async fn add(
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {
-    let header = access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await?;
     let key = body.key(&caller);
+    let header = match access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await {
+        Ok(header) => header,
+        Err(refused) => return refuse(&store, key.as_ref(), refused).await,
+    };
     let node = body.node()?;
     let read = |object: &mut Object| NewSegment::read(object, &header.leads);
     let segment = match Fields::read(&node, SEGMENT, read) {
@@ -128,6 +132,17 @@ pub async fn add(
     store.commit(key.as_ref(), decide).await
 }
 
+/// What succeeded under a key is answered so, though the recording is gone since. A scope that was
+/// taken away is gone for that as well.
+async fn refuse(
+    store: &Store,
+    key: Option<&IdempotencyKey>,
+    refused: Problem,
+) -> Result<Answer, Problem> {
+    let is_gone = refused.status() == StatusCode::NOT_FOUND;
+    store.refuse(key.filter(|_| is_gone), refused).await
+}
+
 /// More than a recording may have.
 fn too_many() -> Problem {
     let wrong = Wrong::new("out_of_range", "A recording has at most 100,000,000 samples.");
@@ -141,7 +156,10 @@ pub async fn complete(
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {
-    access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await?;
+    let key = body.key(&caller);
+    if let Err(refused) = access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await {
+        return refuse(&store, key.as_ref(), refused).await;
+    }
     let (store, caller, body) = (&store, &caller, &body);
     let decide = || async move {
         let segments = |object: &mut Object| object.required("segments", integer(0..=10_000));
@@ -183,5 +201,5 @@ pub async fn complete(
         let answer = Answer::ok(&complete.shown())?;
         table::replace(Change::entered(entry, answer), &complete)
     };
-    store.commit(body.key(caller).as_ref(), decide).await
+    store.commit(key.as_ref(), decide).await
 }

@@ -83,6 +83,19 @@ async fn a_segment_is_safe_to_repeat_and_not_to_change() {
 }
 
 #[tokio::test]
+async fn what_succeeded_under_a_key_is_answered_so_though_the_recording_is_gone() {
+    let (_app, ada) = app().await;
+    let path = open(&ada).await;
+    let first = add(&ada.key("s"), &path, &segment(1, &[("II", &[1, 2])])).await;
+    let done = complete(&ada.key("c"), &path, 1).await;
+    assert_eq!(ada.delete(&path).await.status, 204);
+    let again = add(&ada.key("s"), &path, &segment(1, &[("II", &[1, 2])])).await;
+    assert_eq!((again.status, again.json()), (first.status, first.json()));
+    assert_eq!(complete(&ada.key("c"), &path, 1).await.json(), done.json());
+    assert_eq!(add(&ada.key("new"), &path, &segment(2, &[])).await.problem(), "404 not_found");
+}
+
+#[tokio::test]
 async fn what_is_missing_is_named() {
     let (_app, ada) = app().await;
     let path = open(&ada).await;

@@ -24,6 +24,10 @@ pub struct Looked {
 }
 
 impl Looked {
+    pub fn is_nothing(self) -> bool {
+        self.at == 0
+    }
+
     pub fn is_enough(self) -> bool {
         self.at >= MOST_LOOKED_AT || self.bytes >= MOST_BYTES
     }
