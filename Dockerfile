@@ -5,7 +5,8 @@
 #   docker run --read-only --cap-drop ALL -p 3000:3000 -e ADMIN_TOKEN -e CURSOR_SECRET -e AUDIT_SECRET \
 #     --network host quartet --host 0.0.0.0 --data-dir /data --dynamodb-url http://127.0.0.1:8000
 #
-# Debian 12 has the C library that distroless/cc-debian12 has.
+# Debian 12 has the C library that distroless/cc-debian12 has. `scratch` would need the roots of TLS
+# from elsewhere: without any, it does not start.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
