@@ -1,6 +1,7 @@
 //! All of Quartet in one process, over an embedded DynamoDB or a running one.
 
 mod data;
+mod health;
 mod options;
 mod seed;
 mod server;
@@ -22,6 +23,7 @@ async fn main() -> ExitCode {
         None => server::run(serving).await.map(|()| true),
         Some(Command::SyncOutages(command)) => server::sync_outages(command).await,
         Some(Command::VerifyAudit { storage }) => server::verify_audit(&storage).await,
+        Some(Command::Health { port }) => health::ask(port).await.map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

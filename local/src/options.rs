@@ -29,6 +29,12 @@ pub enum Command {
         #[command(flatten)]
         storage: Storage,
     },
+    /// Ask a running one whether it serves: what a container without a shell can call
+    Health {
+        /// Port of its API
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
 }
 
 /// What is not given is as OUTAGE_SITES and OUTAGES_SINCE have it.

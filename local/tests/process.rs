@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{Local, Result, command};
@@ -222,5 +222,25 @@ async fn what_was_answered_before_a_kill_is_there_after_it_each_with_its_entry()
     for id in coupons {
         assert_eq!(entries.get(id), Some(&1), "{id}");
     }
+    Ok(())
+}
+
+/// As in a container: nothing of the source is near, and there is no shell to ask whether it serves.
+#[test]
+fn the_binary_alone_serves_from_an_empty_folder_and_says_whether_it_does() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut serve = command(&["--host", "0.0.0.0", "--data-dir", "data", "--dynamodb-port", "0"]);
+    serve.current_dir(folder.path()).env("ADMIN_TOKEN", "an-admin-token-of-24-chr");
+    let local = Local::listening(serve.stderr(Stdio::null()))?;
+    let port = local.url.rsplit(':').next().ok_or("no port")?.to_owned();
+    let health = |port: &str| {
+        Command::new(env!("CARGO_BIN_EXE_local")).args(["health", "--port", port]).output()
+    };
+    let healthy = health(&port)?;
+    assert!(healthy.status.success(), "{healthy:?}");
+    drop(local);
+    let gone = health(&port)?;
+    assert!(!gone.status.success());
+    assert!(String::from_utf8(gone.stderr)?.contains("no answer"));
     Ok(())
 }
