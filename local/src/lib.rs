@@ -12,6 +12,7 @@ pub const FUNCTIONS: &[Function] = &[
     payoffs::FUNCTION,
     users::FUNCTION,
     audit::FUNCTION,
+    docs::FUNCTION,
     system::FUNCTION,
 ];
 

@@ -116,6 +116,10 @@ impl Stored {
 /// Whether every entry of the audit is as it was sealed.
 pub async fn verify_audit(storage: &Storage) -> Result<bool, String> {
     let template = Template::of_the_project()?;
+    // A folder that was mistyped must not pass for one without a fault.
+    if !storage.in_memory && storage.dynamodb_url.is_none() && !storage.data_dir.is_dir() {
+        return Err(format!("{}: there is no such folder", storage.data_dir.display()));
+    }
     let stored = Stored::open(storage, Opener::Command)?;
     let app = App::start(&Table::ALL, |name| stored.variable(&template, name)).await;
     let app = app.map_err(|bad| bad.to_string())?;
@@ -132,7 +136,7 @@ pub async fn sync_outages(command: SyncOutages) -> Result<bool, String> {
     stored.upstream = upstream::choose().await?;
     let variable = |name| stored.variable(&template, name);
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
-    log::start(app.settings().basics.log_level);
+    log::start("local", &app.settings().basics);
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;
     }
@@ -155,16 +159,16 @@ pub async fn run(options: Serving) -> Result<(), String> {
     stored.upstream = upstream::choose().await?;
     let variable = |name| stored.variable(&template, name);
     let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
-    log::start(app.settings().basics.log_level);
+    log::start("local", &app.settings().basics);
     app.announce();
     if is_loopback(&stored.url) {
         template.create_tables(app.dynamodb()).await?;
     }
     let admin_token = variable("ADMIN_TOKEN").unwrap_or_default();
-    let workers = match is_loopback(&stored.url) {
-        true => workers::start(&template, &stored.url, stored.embedded.as_ref(), variable).await?,
-        // Lambda drives them there.
-        false => JoinSet::new(),
+    let workers = if is_loopback(&stored.url) {
+        workers::start(&template, &stored.url, stored.embedded.as_ref(), variable).await?
+    } else {
+        JoinSet::new()
     };
     let router = gateway(template, FUNCTIONS, &app);
     if options.seed == Some(Seed::Demo) || (options.seed.is_none() && stored.is_new) {
@@ -175,11 +179,13 @@ pub async fn run(options: Serving) -> Result<(), String> {
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    // Before the lines that say that it serves: who reads them may end it at once.
+    let signalled = signal().map_err(|error| error.to_string())?;
     println!("dynamodb on {}", stored.url);
     println!("listening on http://{address}");
     let (stopping, stopped) = tokio::sync::oneshot::channel();
     let stop = async {
-        signal().await;
+        signalled.await;
         let _ = stopping.send(());
     };
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -197,31 +203,25 @@ pub async fn run(options: Serving) -> Result<(), String> {
     Ok(())
 }
 
-/// Ctrl-C, or SIGTERM.
-async fn signal() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated() => {}
-    }
-}
-
+/// Ctrl-C, or SIGTERM, from now on.
 #[cfg(unix)]
-async fn terminated() {
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-        Err(_) => std::future::pending().await,
-    }
+    })
 }
 
 #[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }

@@ -37,14 +37,13 @@ pub async fn start(
         let turns = Arc::new(Semaphore::new(most));
         let handle = if most > 1 { side_by_side(handle, &turns) } else { handle };
         let idle = move || turns.available_permits() == most;
-        tasks.spawn(drive(stream, worker.name, handle, embedded.cloned(), table, idle));
+        tasks.spawn(drive(stream, handle, embedded.cloned(), table, idle));
     }
     Ok(tasks)
 }
 
 async fn drive(
     mut stream: Stream,
-    name: &'static str,
     worker: Handle,
     embedded: Option<Arc<Embedded>>,
     table: String,
@@ -52,7 +51,7 @@ async fn drive(
 ) {
     let mut trimmed = Instant::now();
     loop {
-        match stream.hand_over(name, &worker).await {
+        match stream.hand_over(&worker).await {
             Some(0) => tokio::time::sleep(PAUSE).await,
             Some(_) => {}
             None => tokio::time::sleep(PAUSE_OF_A_FAILURE).await,

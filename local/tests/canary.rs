@@ -1,5 +1,5 @@
 //! Patient data in every field, in wrong places, in paths and in queries: none of it in a log line,
-//! an error, a metric or a timing.
+//! an error, a metric, a timing, or in what Sentry is told.
 #![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 mod common;
@@ -9,6 +9,7 @@ use std::process::Stdio;
 use common::{Local, Result, command};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use shared::testing::Sentry;
 
 /// A word that nothing else says, made of the kind's number.
 fn marker(number: usize) -> String {
@@ -40,14 +41,18 @@ impl Sender {
     }
 }
 
-#[tokio::test]
-async fn no_patient_data_is_in_a_log_line_an_error_a_metric_or_a_timing() -> Result<()> {
+// Several threads: Sentry's stand-in must answer while this one waits for the process to start.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_patient_data_is_in_a_log_line_an_error_a_metric_a_timing_or_a_report() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("log");
     let arguments = ["--in-memory", "--dynamodb-port", "0", "--seed", "demo"];
     let mut server = command(&arguments);
     server.stderr(Stdio::from(std::fs::File::create(&log)?));
     server.env("LOG_LEVEL", "trace").env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1");
+    let sentry = Sentry::start().await;
+    server.env("METRICS", "emf").env("ENVIRONMENT", "canary");
+    server.env("SENTRY_DSN", sentry.dsn()).env("SENTRY_TRACES_SAMPLE_RATE", "1");
     let local = Local::listening(&mut server)?;
     let key = local.key.clone().ok_or("no key")?;
     let sender = Sender { http: Client::new(), url: local.url.clone(), key };
@@ -73,6 +78,11 @@ async fn no_patient_data_is_in_a_log_line_an_error_a_metric_or_a_timing() -> Res
         get(format!("/encounters?start_date={}&{}=1", marker(12), marker(13))),
         get(format!("/encounters/{}", marker(14))),
         get(format!("/{}/{}", marker(15), marker(16))),
+        get(format!("/coupons/{}", marker(34))),
+        get("/coupons/019b0000-0000-7000-8000-000000000002".to_owned()).header(
+            "x-amzn-trace-id",
+            format!("Root=1-5759e988-bd862e3fe1be46a994272793;Parent={}", marker(35)),
+        ),
         get(path.clone()).header("x-emergency-reason", marker(17)),
         get(nobodys.to_owned()).header("x-emergency-reason", marker(18)),
         get(path.clone()).header("x-request-id", "078-05-1120"),
@@ -124,8 +134,37 @@ async fn no_patient_data_is_in_a_log_line_an_error_a_metric_or_a_timing() -> Res
     drop(local);
     let log = std::fs::read_to_string(log)?;
     assert!(log.contains("\"route\":\"/encounters/{id}\""), "nothing was logged");
-    for line in log.lines() {
+    let told = sentry.received().into_iter().map(|envelope| envelope.body);
+    let told: Vec<_> = told.collect();
+    for line in log.lines().chain(told.iter().flat_map(|body| body.lines())) {
         assert!(!line.contains("CANARY") && !line.contains("078-05-1120"), "{line}");
     }
+    assert_all_is_there(&log, &sentry);
     Ok(())
+}
+
+/// What is looked through must be there to be looked through.
+fn assert_all_is_there(log: &str, sentry: &Sentry) {
+    let lines: Vec<Value> =
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "request").collect();
+    assert!(requests.len() > 30, "{} lines", requests.len());
+    for line in &requests {
+        assert_eq!((&line["service"], &line["env"]), (&json!("local"), &json!("canary")), "{line}");
+        assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+        assert!(line["request_id"].is_string(), "{line}");
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Quartet", "{line}");
+        assert_eq!(line["Requests"], 1.0, "{line}");
+        // No Lambda said so: a caller's own trace counts for nothing.
+        assert_eq!((line.get("xray_trace_id"), line.get("dd.trace_id")), (None, None), "{line}");
+    }
+    let coupons: Vec<_> = requests.iter().filter(|line| line["route"] == "/coupons/{id}").collect();
+    let ids: Vec<_> = coupons.iter().map(|line| line.get("coupon_id")).collect();
+    assert_eq!(ids, [None, Some(&json!("019b0000-0000-7000-8000-000000000002"))]);
+    assert!(lines.iter().any(|line| line["message"] == "storage failed"));
+    assert!(lines.iter().any(|line| line["Calls"] == 1.0), "no worker was called");
+    let events = sentry.items("event");
+    assert!(events.iter().any(|event| event["tags"]["status"] == "503"), "{events:?}");
+    let traces = sentry.items("transaction");
+    assert!(traces.len() >= requests.len(), "{} traces", traces.len());
 }

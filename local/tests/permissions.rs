@@ -49,8 +49,14 @@ fn rule(method: &Method, path: &str) -> Option<Rule> {
         }
         ("GET", "/audit/{item_type}" | "/audit/{item_type}/{item_id}/verification")
         | ("POST", "/audit/encounters/search") => AnyOf(&[Scope::AuditRead]),
-        ("GET", "/ecgs" | "/ecgs/{id}" | "/ecgs/{id}/signal")
-        | ("GET", "/ecgs/{id}/insights" | "/ecgs/{id}/plot.svg") => AnyOf(&[Scope::EcgsRead]),
+        (
+            "GET",
+            "/ecgs"
+            | "/ecgs/{id}"
+            | "/ecgs/{id}/signal"
+            | "/ecgs/{id}/insights"
+            | "/ecgs/{id}/plot.svg",
+        ) => AnyOf(&[Scope::EcgsRead]),
         ("POST", "/ecgs" | "/ecgs/{id}/segments" | "/ecgs/{id}/complete")
         | ("DELETE", "/ecgs/{id}") => AnyOf(&[Scope::EcgsWrite]),
         ("GET", "/countries" | "/countries/{code}" | "/holidays") => Known,
@@ -66,7 +72,8 @@ fn rule(method: &Method, path: &str) -> Option<Rule> {
         ("GET", "/users" | "/users/{id}") => AdminOr(Scope::UsersRead),
         ("GET", "/users/me") => User,
         ("GET", "/locations" | "/locations/{id}" | "/status") => Known,
-        ("GET", "/health" | "/health/ready" | "/health/ping") => Anyone,
+        ("GET", "/" | "/health" | "/health/ready" | "/health/ping") => Anyone,
+        ("GET", "/openapi.json" | "/docs" | "/docs/{file}") => Anyone,
         _ => return None,
     })
 }
@@ -138,6 +145,7 @@ async fn status(client: &Client, method: &Method, path: &str) -> u16 {
     let path = path.replace("{item_type}", "coupons").replace("{item_id}", id);
     let path = path.replace("{id}", id).replace("{rid}", id).replace("{key_id}", id);
     let path = path.replace("{code}", "11").replace("{franchise_id}", "F-1");
+    let path = path.replace("{file}", "start.js");
     let (client, body) = match *method {
         Method::GET | Method::DELETE => (client.clone(), None),
         _ => (client.header("content-type", "application/json"), Some(b"{}".to_vec())),

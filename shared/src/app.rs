@@ -13,6 +13,7 @@ use crate::list::CursorSeal;
 use crate::problem::Problem;
 use crate::rate_limit::Limiter;
 use crate::secrets;
+use crate::sentry::Sentry;
 use crate::store::{Store, Table};
 
 /// One Lambda function: the tables that it may touch and the routes that it answers.
@@ -33,6 +34,7 @@ pub struct App {
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) users: Arc<KnownUsers>,
     pub(crate) issuer: Option<Arc<Issuer>>,
+    pub(crate) sentry: Option<Arc<Sentry>>,
 }
 
 impl App {
@@ -44,7 +46,7 @@ impl App {
         let http = aws::http();
         let secrets = secrets::read(secrets::OF_FUNCTIONS, http.clone(), &get).await?;
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
-        let settings = Settings::from_variables(&get)?;
+        let settings = Settings::from_variables(get)?;
         install_crypto();
         Ok(Self {
             store: Store::start(http, &settings.basics, tables, &get).await?,
@@ -52,6 +54,7 @@ impl App {
             limiter: Arc::default(),
             users: Arc::default(),
             issuer: settings.issuer.clone().map(|issuer| Arc::new(Issuer::new(issuer))),
+            sentry: Sentry::start(&settings.basics),
             settings: Arc::new(settings),
         })
     }

@@ -3,19 +3,28 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+#[cfg(not(feature = "embedded"))]
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
-use aws_smithy_http_client::Builder;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::{
+    Credentials, ProvideCredentials, Region, SharedCredentialsProvider, SharedHttpClient,
+};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 
 use crate::config::is_loopback;
 
 /// Reads the machine's certificates: once for all services.
 pub fn http() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+/// For what is no AWS service: the same client without its retries. It follows no redirects.
+pub fn connector() -> Connector {
+    Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
 }
 
 /// `endpoint`: another one than the region's own.
@@ -30,16 +39,38 @@ pub async fn config(http: SharedHttpClient, endpoint: Option<&str>) -> SdkConfig
         .operation_attempt_timeout(Duration::from_secs(4))
         .operation_timeout(Duration::from_secs(15))
         .build();
-    let mut loader =
-        aws_config::from_env().http_client(http).retry_config(retries).timeout_config(timeouts);
-    if let Some(endpoint) = endpoint {
-        loader = loader.endpoint_url(endpoint);
-        if is_loopback(endpoint) {
-            // It asks for a signature and doesn't check it.
-            let nobodys = Credentials::new("local", "local", None, None, "local");
-            let nobodys = SharedCredentialsProvider::new(nobodys);
-            loader = loader.region(Region::new("local")).credentials_provider(nobodys);
-        }
-    }
-    loader.load().await
+    let found = match endpoint {
+        Some(endpoint) if is_loopback(endpoint) => nobodys(),
+        _ => found(http.clone()).await,
+    };
+    let mut config = found.into_builder().http_client(http);
+    config.set_endpoint_url(endpoint.map(str::to_owned));
+    config.retry_config(retries).timeout_config(timeouts).build()
+}
+
+/// For a DynamoDB on this machine, which asks for a signature and doesn't check it.
+fn nobodys() -> SdkConfig {
+    of(Some(Region::new("local")), Credentials::new("local", "local", None, None, "local"))
+}
+
+fn of(region: Option<Region>, credentials: impl ProvideCredentials + 'static) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+/// Region and credentials from the environment, where Lambda puts them: all that looks elsewhere
+/// stays out of a function.
+#[cfg(not(feature = "embedded"))]
+async fn found(_: SharedHttpClient) -> SdkConfig {
+    let region = std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
+    of(region.ok().map(Region::new), EnvironmentVariableCredentialsProvider::new())
+}
+
+/// A laptop has profiles, a container a role.
+#[cfg(feature = "embedded")]
+async fn found(http: SharedHttpClient) -> SdkConfig {
+    aws_config::from_env().http_client(http).load().await
 }

@@ -10,6 +10,7 @@ use tracing::Level;
 
 use crate::auth::IssuerSettings;
 use crate::outages::Usual;
+use crate::sentry::SentrySettings;
 use crate::services::Service;
 
 /// A setting that can't be used. The line names the variable and never its value.
@@ -27,6 +28,11 @@ pub struct Basics {
     /// Another DynamoDB than the region's own.
     pub dynamodb_url: Option<String>,
     pub log_level: Level,
+    /// Where this runs, for logs and reports: `dev`, `prod`.
+    pub environment: String,
+    /// Whether metrics are printed in CloudWatch's embedded metric format.
+    pub metrics: bool,
+    pub sentry: Option<SentrySettings>,
 }
 
 /// What every function that answers requests reads.
@@ -70,6 +76,14 @@ impl Basics {
                 name: "LOG_LEVEL",
                 why: "one of error, warn, info, debug, trace",
             })?,
+            environment: environment(get("ENVIRONMENT"))?,
+            metrics: match get("METRICS").as_deref() {
+                Some("emf") => true,
+                Some("none") => false,
+                None => get("AWS_LAMBDA_RUNTIME_API").is_some(),
+                Some(_) => return Err(BadSetting { name: "METRICS", why: "emf or none" }),
+            },
+            sentry: SentrySettings::from_variables(get)?,
         })
     }
 }
@@ -186,6 +200,16 @@ pub fn is_loopback(url: &str) -> bool {
     })
 }
 
+fn environment(name: Option<String>) -> Result<String, BadSetting> {
+    let name = name.unwrap_or_else(|| "local".to_owned());
+    let fits = name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
+    let why = "1 to 64 of a-z, 0-9, '.', '_' and '-'";
+    if fits { Ok(name) } else { Err(BadSetting { name: "ENVIRONMENT", why }) }
+}
+
 fn log_level(name: &str) -> Option<Level> {
     [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE]
         .into_iter()
@@ -240,11 +264,22 @@ mod tests {
             ("CORS_ORIGINS", "https://example.com/path"),
             ("LOG_LEVEL", "loud"),
             ("LOG_LEVEL", "3"),
+            ("ENVIRONMENT", "my laptop"),
+            ("METRICS", "statsd"),
+            ("SENTRY_DSN", "sentry.example"),
+            ("SENTRY_DSN", "https://sentry.example/1"),
+            ("SENTRY_DSN", "https://key@sentry.example/"),
+            ("SENTRY_DSN", "ftp://key@sentry.example/1"),
+            ("SENTRY_DSN", "http://key@sentry.example/1"),
+            ("SENTRY_TRACES_SAMPLE_RATE", "often"),
+            ("SENTRY_TRACES_SAMPLE_RATE", "1.5"),
+            ("SENTRY_TRACES_SAMPLE_RATE", "NaN"),
             ("RATE_LIMIT_PER_MINUTE", "0"),
             ("RATE_LIMIT_PER_MINUTE", "many"),
             ("SERVICE_KEYS", "prepay"),
             ("SERVICE_KEYS", r#"{"prepay": "short-key"}"#),
             ("SERVICE_KEYS", r#"{"prepay": {"keys": []}}"#),
+            ("SERVICE_KEYS", r#"{"": "0123456789abcdef0123456789abcdef"}"#),
             (
                 "SERVICE_KEYS",
                 r#"{"a": "0123456789abcdef0123456789abcdef", "a": "fedcba9876543210fedcba9876543210"}"#,

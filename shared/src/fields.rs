@@ -227,7 +227,7 @@ impl<'n> Object<'_, 'n> {
 
     /// Enters a rule of the object's own that `name` breaks.
     pub fn wrong(&mut self, name: &'static str, wrong: Wrong) {
-        let at = self.member(name).map_or(self.node.end, |node| node.at);
+        let at = self.given_as(name).map_or(self.node.end, |node| node.at);
         self.fields.within(name, |fields| fields.wrong(at, wrong));
     }
 

@@ -18,16 +18,19 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::admit;
-use crate::log;
+use crate::log::{self, Scope};
 use crate::params::Params;
 use crate::problem::Problem;
+use crate::sentry::{Call, Sentry};
 use crate::store::Meter;
+use crate::trace::Trace;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -103,7 +106,7 @@ impl Routes {
             .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
             .layer(from_fn_with_state(app.clone(), admit))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(self.form, envelope))
+            .layer(from_fn_with_state((self.form, app.sentry.clone()), envelope))
             .with_state(app)
     }
 }
@@ -122,12 +125,18 @@ pub struct Context {
 }
 
 /// Who called, as the log names it.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub struct Named {
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub user_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub username: String,
+    /// The service that acts for the user: `service` is this one.
+    #[serde(rename = "caller_service", skip_serializing_if = "String::is_empty")]
     pub service: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub location_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub scopes: String,
 }
 
@@ -181,18 +190,21 @@ fn source_ip(extensions: &Extensions) -> Option<IpAddr> {
 }
 
 pub(crate) async fn envelope(
-    State(form): State<Option<Form>>,
+    State((form, sentry)): State<(Option<Form>, Option<Arc<Sentry>>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let has_forms = form.is_some();
     let form = form.filter(|form| (form.is_wanted)(&request));
     let began = Instant::now();
     let context = Arc::new(Context::new(request.headers(), request.extensions()));
     request.extensions_mut().insert(Arc::clone(&context));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let coupon_id = coupon_id(route.as_ref().map_or("", MatchedPath::as_str), request.uri().path());
+    let scope = Scope::new(context.request_id.clone(), trace(request.extensions()));
     let mut response = if is_plain(&request) {
-        let answered = tokio::time::timeout(LONGEST, next.run(request)).await;
+        let answered = tokio::time::timeout(LONGEST, scope.within(next.run(request))).await;
         answered.unwrap_or_else(|_| Problem::STORAGE_UNAVAILABLE.into_response())
     } else {
         Problem::NOT_FOUND.into_response()
@@ -232,6 +244,9 @@ pub(crate) async fn envelope(
     {
         headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
     }
+    if has_forms {
+        headers.append(header::VARY, HeaderValue::from_static("Accept"));
+    }
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
@@ -239,19 +254,42 @@ pub(crate) async fn envelope(
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    log::request(&log::Request {
-        request_id: &context.request_id,
+    let nobody = Named::default();
+    let line = log::Request {
         method: known(&method),
         route: route.as_ref().map_or("", MatchedPath::as_str),
+        coupon_id,
         status: response.status().as_u16(),
         code: problem.as_ref().map_or("", Problem::code),
-        caller: context.caller.get().unwrap_or(&Named::default()),
+        caller: context.caller.get().unwrap_or(&nobody),
         duration_ms,
         calls: cost.calls,
         read_units: cost.read_units,
         write_units: cost.write_units,
-    });
+    };
+    scope
+        .within(async {
+            log::request(&line);
+            if let Some(sentry) = &sentry {
+                sentry.report(&scope, &Call::of_request(&line)).await;
+            }
+        })
+        .await;
     response
+}
+
+/// The invocation's, under Lambda.
+fn trace(extensions: &Extensions) -> Option<Trace> {
+    Trace::parse(extensions.get::<lambda_http::Context>()?.xray_trace_id.as_deref()?)
+}
+
+/// The coupon that a path is about, so that its views can be counted. Nothing else of a path is kept.
+fn coupon_id(route: &str, path: &str) -> Option<Uuid> {
+    let mut pattern = route.split('/').skip(1);
+    if (pattern.next(), pattern.next()) != (Some("coupons"), Some("{id}")) {
+        return None;
+    }
+    path.split('/').nth(2)?.parse().ok()
 }
 
 /// A method's name; one of a caller's own making would be free text in the log.

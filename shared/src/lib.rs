@@ -29,7 +29,11 @@ pub mod audit;
 pub mod answer;
 pub mod problem;
 pub mod log;
+pub mod trace;
+mod sentry;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "testing")]

@@ -9,7 +9,8 @@ use crate::aws;
 use crate::config::BadSetting;
 
 /// What every function needs to know its callers, seal its cursors and sign its entries.
-pub const OF_FUNCTIONS: &[&str] = &["ADMIN_TOKEN", "CURSOR_SECRET", "AUDIT_SECRET", "SERVICE_KEYS"];
+pub const OF_FUNCTIONS: &[&str] =
+    &["ADMIN_TOKEN", "CURSOR_SECRET", "AUDIT_SECRET", "SERVICE_KEYS", "SENTRY_DSN"];
 
 fn parameter(path: &str, name: &str) -> String {
     format!("{}/{}", path.trim_end_matches('/'), name.to_ascii_lowercase().replace('_', "-"))

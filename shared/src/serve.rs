@@ -15,7 +15,7 @@ pub async fn run(function: Function) -> ExitCode {
         Ok(app) => app,
         Err(bad) => return failed(&bad.to_string()),
     };
-    log::start(app.settings().basics.log_level);
+    log::start(function.name, &app.settings().basics);
     app.announce();
     let router = (function.routes)().dressed(app);
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {

@@ -48,6 +48,9 @@ impl Service {
         // A name given twice would lose one of its keys.
         Node::parse(json.as_bytes()).ok()?;
         let settings: BTreeMap<String, Setting> = serde_json::from_str(json).ok()?;
+        if settings.contains_key("") {
+            return None;
+        }
         settings.into_iter().map(|(name, setting)| Some((name, Self::of(setting)?))).collect()
     }
 

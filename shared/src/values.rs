@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -120,7 +120,10 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     pub fn now() -> Self {
-        Self(Utc::now().timestamp_millis())
+        let now = Utc::now().timestamp_millis();
+        #[cfg(feature = "testing")]
+        let now = now + crate::testing::clock_is_ahead_ms();
+        Self(now)
     }
 
     /// RFC 3339 with an offset; what is finer than a millisecond is cut off.
@@ -176,7 +179,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A day of the calendar, as `YYYY-MM-DD` between the years 0000 and 9999.
+/// A day of the calendar, as `YYYY-MM-DD` between the years 0001 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(NaiveDate);
 
@@ -191,7 +194,9 @@ impl Date {
         if text.len() != 10 || !text.bytes().enumerate().all(shape) {
             return Err(FORM);
         }
-        NaiveDate::parse_from_str(text, "%Y-%m-%d").map(Self).map_err(|_| FORM)
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| FORM)?;
+        // No calendar of people has a year 0, nor has HL7 FHIR.
+        if day.year() > 0 { Ok(Self(day)) } else { Err(FORM) }
     }
 
     pub fn day(self) -> NaiveDate {
@@ -264,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_date_is_a_real_day_and_nothing_else() {
-        for text in ["2024-02-29", "0000-01-01", "9999-12-31", "2000-02-29"] {
+        for text in ["2024-02-29", "0001-01-01", "9999-12-31", "2000-02-29"] {
             assert_eq!(Date::parse(text).map(|day| day.to_string()), Ok(text.to_owned()));
         }
         for text in [
@@ -273,6 +278,7 @@ mod tests {
             "2024-99-99",
             "2023-02-29",
             "1900-02-29",
+            "0000-01-01",
             "2024-01-01Tgarbage",
             "2024-01-01T00:00:00Z",
             "2024-1-1",

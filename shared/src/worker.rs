@@ -1,12 +1,13 @@
 //! A process that no request calls, but a table's stream or a schedule: event -> work -> answer.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,10 +15,12 @@ use thiserror::Error;
 
 use crate::aws;
 use crate::config::{BadSetting, Basics};
-use crate::log;
+use crate::log::{self, Scope, Work};
 use crate::problem::Problem;
 use crate::secrets;
+use crate::sentry::{Call, Sentry};
 use crate::store::{Store, Table};
+use crate::trace::Trace;
 
 /// One worker: the tables that it may touch, the secrets that it needs, and how it begins.
 #[derive(Clone, Copy)]
@@ -28,8 +31,11 @@ pub struct Worker {
     /// The variables that may come from SSM.
     pub secrets: &'static [&'static str],
     /// Reads settings of its own by the environment's variables.
-    pub start: fn(Store, &dyn Fn(&'static str) -> Option<String>) -> Result<Handle, BadSetting>,
+    pub start: Start,
 }
+
+/// Makes a worker of its storage and of what reads an environment variable.
+pub type Start = fn(Store, &dyn Fn(&'static str) -> Option<String>) -> Result<Handle, BadSetting>;
 
 /// What a worker does with an event.
 pub type Handle = Arc<dyn Fn(Event) -> BoxFuture<'static, Result<Value, Failed>> + Send + Sync>;
@@ -70,7 +76,8 @@ impl Worker {
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
         let basics = Basics::from_variables(get)?;
         let store = Store::start(http, &basics, self.tables, get).await?;
-        Ok(((self.start)(store, &get)?, basics))
+        let handle = (self.start)(store, &get)?;
+        Ok((dressed(self.name, handle, Sentry::start(&basics)), basics))
     }
 }
 
@@ -81,7 +88,7 @@ pub async fn run(worker: Worker) -> ExitCode {
         Ok(begun) => begun,
         Err(bad) => return failed(&bad.to_string()),
     };
-    log::start(basics.log_level);
+    log::start(worker.name, &basics);
     let called = service_fn(move |event: LambdaEvent<Value>| {
         let handle = Arc::clone(&handle);
         async move {
@@ -91,7 +98,7 @@ pub async fn run(worker: Worker) -> ExitCode {
                 deadline: Instant::now() + left.unwrap_or(Duration::ZERO),
                 request_id: event.context.request_id,
             };
-            call(worker.name, &handle, event).await
+            handle(event).await
         }
     });
     match lambda_runtime::run(called).await {
@@ -100,14 +107,31 @@ pub async fn run(worker: Worker) -> ExitCode {
     }
 }
 
-/// Calls a worker with one event, and logs how it went.
-pub async fn call(name: &'static str, handle: &Handle, event: Event) -> Result<Value, Failed> {
-    let began = Instant::now();
-    let request_id = event.request_id.clone();
-    let answer = handle(event).await;
-    let why = answer.as_ref().err().map_or("", |failed| failed.0);
-    log::work(name, &request_id, why, began.elapsed().as_secs_f64() * 1_000.0);
-    answer
+/// What each call of a worker wears: its id and trace in every line, one line at its end, a report
+/// of what went wrong.
+fn dressed(worker: &'static str, handle: Handle, sentry: Option<Arc<Sentry>>) -> Handle {
+    Arc::new(move |event: Event| {
+        let (handle, sentry) = (Arc::clone(&handle), sentry.clone());
+        // Lambda's runtime sets it for each invocation.
+        let trace = std::env::var("_X_AMZN_TRACE_ID").ok();
+        let trace = trace.and_then(|header| Trace::parse(&header));
+        let scope = Scope::new(event.request_id.clone(), trace);
+        let within = Arc::clone(&scope);
+        let call = async move {
+            let began = Instant::now();
+            let answer = AssertUnwindSafe(handle(event)).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|_| Err(Problem::INTERNAL.into()));
+            let failed = answer.as_ref().err().map_or("", |failed| failed.0);
+            let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
+            let work = Work { worker, failed, duration_ms };
+            log::work(&work);
+            if let Some(sentry) = &sentry {
+                sentry.report(&scope, &Call::of_work(&work)).await;
+            }
+            answer
+        };
+        async move { within.within(call).await }.boxed()
+    })
 }
 
 /// The records of a stream's event; None where it is another kind of event.

@@ -76,6 +76,14 @@ pub struct FieldError {
 }
 
 impl FieldError {
+    /// The parameter or header that is wrong, where it is none of the body.
+    pub fn parameter(&self) -> Option<&'static str> {
+        match self.place {
+            Place::Parameter(name) | Place::Header(name) => Some(name),
+            Place::Pointer(_) => None,
+        }
+    }
+
     /// For people.
     pub fn detail(&self) -> Cow<'static, str> {
         self.wrong.detail()
@@ -110,6 +118,12 @@ impl Errors {
             listed: vec![FieldError { at: 0, place: Place::Header(name), wrong }],
             truncated: false,
         }
+    }
+
+    /// A parameter that breaks a rule which the storage alone can tell.
+    pub fn of_parameter(name: &'static str, wrong: Wrong) -> Self {
+        let place = Place::Parameter(name);
+        Self { listed: vec![FieldError { at: 0, place, wrong }], truncated: false }
     }
 
     /// A member of the body that breaks a rule which the storage alone can tell.

@@ -8,6 +8,9 @@ mod chain;
 mod seal;
 mod verify;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 use shared::worker::Worker;
@@ -25,6 +28,6 @@ pub const FUNCTION: Function = Function {
 pub const SEAL: Worker = Worker {
     name: "audit-seal",
     tables: &[Table::Audit, Table::Seals],
-    secrets: &["AUDIT_SECRET"],
-    start: seal::start,
+    secrets: &["AUDIT_SECRET", "SENTRY_DSN"],
+    start: |store, _| Ok(seal::start(store)),
 };

@@ -26,7 +26,7 @@ pub const NUMBERS: &[&str] = &["start_ms", "end_ms", "limit"];
 
 /// What is shown of an entry. A row that was put by somebody else may lack any of it, and is shown
 /// all the same.
-const SHOWN: [&str; 13] = [
+pub const SHOWN: [&str; 13] = [
     "id",
     "timestamp_epoch_ms",
     "username",
@@ -167,13 +167,14 @@ impl Question {
 
     fn fits(&self, row: &Row, location: Option<Uuid>, tags: &[String]) -> bool {
         let is = |name: &str, wanted: &str| row.text(name) == wanted;
-        location.is_none_or(|location| is("location_id", &location.to_string()))
+        // A row that was put among an item's entries, and says nothing of where, is shown as well.
+        let nowhere = self.item_id.is_some() && row.get("location_id").is_none();
+        location.is_none_or(|location| nowhere || is("location_id", &location.to_string()))
             && self
                 .username
                 .as_ref()
                 .is_none_or(|name| row.text("username").eq_ignore_ascii_case(name))
             && self.access.is_none_or(|access| is("access_type", access))
-            && self.item_id.is_none_or(|id| is("item_id", &id.to_string()))
             && (self.patient_id.is_none() || tags.iter().any(|tag| is("patient", tag)))
     }
 

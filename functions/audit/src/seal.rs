@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer::Answer;
 use shared::audit::days;
-use shared::config::BadSetting;
 use shared::log;
 use shared::problem::Problem;
 use shared::store::{Change, Looked, Order, Otherwise, Partitions, Store, Table};
@@ -49,14 +48,11 @@ struct Listed {
     sk: String,
 }
 
-pub fn start(
-    store: Store,
-    _: &dyn Fn(&'static str) -> Option<String>,
-) -> Result<Handle, BadSetting> {
-    Ok(Arc::new(move |event| {
+pub fn start(store: Store) -> Handle {
+    Arc::new(move |event| {
         let store = store.clone();
         Box::pin(async move { handle(&store, event).await })
-    }))
+    })
 }
 
 async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
@@ -71,7 +67,8 @@ async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
         // The schedule's event.
         None => Sweep { from: None, until: None, items: Vec::new() },
     };
-    let sealed = sweep.run(store, event.deadline - RESERVE).await?;
+    let sealed =
+        sweep.run(store, event.deadline.checked_sub(RESERVE).unwrap_or(event.deadline)).await?;
     Ok(json!({"sealed": sealed}))
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use shared::problem::Problem;
 use shared::store::{ItemKey, Looked, Order, Partitions, Store, Table};
 
@@ -15,6 +16,7 @@ const PART: u64 = 20_000;
 
 /// What a verification, or one part of it, found.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Verified {
     /// Whether every place that was looked at is as it was sealed.
     pub verified: bool,
@@ -31,33 +33,49 @@ pub struct Verified {
     pub bad: Vec<Bad>,
 }
 
+/// A row of the seals' table. One that was written by somebody else may be anything: that is a
+/// fault of its chain, and no reason to look at no other.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Readable<T> {
+    As(T),
+    Other(IgnoredAny),
+}
+
 /// Walks the chain of one item from a place on. None where it never had an entry.
 pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verified>, Problem> {
     // The head first: what is put meanwhile is pending, never missing.
-    let head: Option<Head> = store.get(Table::Seals, &head_key(pk)).await?;
+    let head: Option<Readable<Head>> = store.get(Table::Seals, &head_key(pk)).await?;
     let entries = store.count(&entries_of(pk.to_owned()), None).await?;
     let entries = u64::try_from(entries).unwrap_or_default();
-    let Some(head) = head else {
-        let seals = seals(store, pk, 1, 2).await?;
-        let bad = match seals.first() {
-            // Seals without a head: somebody took it away.
-            Some(seal) => {
-                vec![Bad { sequence: seal.sequence, entry: None, why: "the chain has no head" }]
+    let head = match head {
+        Some(Readable::As(head)) => head,
+        none => {
+            // Seals without a head: somebody took it away, or wrote over it.
+            let why = match none {
+                Some(_) => "the head of the chain can't be read",
+                None => "the chain has no head",
+            };
+            let first = seals(store, pk, 1, 2).await?.first().map(|seal| seal.sequence);
+            let first = first.or(none.map(|_| 1));
+            if first.is_none() && entries == 0 {
+                return Ok(None);
             }
-            None if entries == 0 => return Ok(None),
-            None => Vec::new(),
-        };
-        return Ok(Some(Verified {
-            verified: bad.is_empty(),
-            entries,
-            sealed: 0,
-            pending: entries,
-            head_hash: None,
-            first_bad_sequence: bad.first().map(|bad| bad.sequence),
-            next_sequence: None,
-            bad,
-        }));
+            let bad = first.map(|sequence| Bad { sequence, entry: None, why });
+            return Ok(Some(Verified {
+                verified: bad.is_none(),
+                entries,
+                sealed: 0,
+                pending: entries,
+                head_hash: None,
+                first_bad_sequence: first,
+                next_sequence: None,
+                bad: bad.into_iter().collect(),
+            }));
+        }
     };
+    // Behind the last place there is nothing to walk through.
+    let from = from.min(head.version + 1);
     let end = (from + PART).min(head.version + 1);
     let seals = seals_of_part(store, pk, from.saturating_sub(1).max(1), end).await?;
     let (before, seals) = match seals.split_first() {
@@ -127,7 +145,11 @@ async fn seals(store: &Store, pk: &str, from: u64, end: u64) -> Result<Vec<Seal>
     let mut seals = Vec::new();
     loop {
         let mut looked = Looked::default();
-        let page = store.page(&chain, after, 1_000, true, &mut looked, Some).await?;
+        let readable = |seal| match seal {
+            Readable::As(seal) => Some(seal),
+            Readable::Other(_) => None,
+        };
+        let page = store.page(&chain, after, 1_000, true, &mut looked, readable).await?;
         seals.extend(page.items);
         after = page.next;
         if after.is_none() {

@@ -275,14 +275,65 @@ async fn seals_that_are_taken_away_or_changed_are_found() {
 }
 
 #[tokio::test]
+async fn a_row_of_the_seals_that_cannot_be_read_is_a_fault_of_its_chain_alone() {
+    let (app, ada) = app().await;
+    let (id, other) = (read(&ada, 2).await, read(&ada, 2).await);
+    app.drain(&audit::SEAL).await;
+    let third = key(&rows(&app, &id).await[2]);
+    app.set(Table::Seals, &third.pk, &third.sk, "sequence", "three").await;
+    assert_eq!(first_bad(&ada, &id).await, 3);
+    app.set(Table::Seals, &third.pk, "HEAD", "version", "three").await;
+    assert_eq!(first_bad(&ada, &id).await, 1);
+    let mut items = Vec::new();
+    audit::verify_all(app.app().store(), |item, part| {
+        items.push((item.to_owned(), part.verified));
+    })
+    .await
+    .expect("a walk");
+    assert!(items.contains(&(format!("encounters#{id}"), false)), "{items:?}");
+    assert!(items.contains(&(format!("encounters#{other}"), true)), "{items:?}");
+}
+
+#[tokio::test]
+async fn behind_the_last_place_there_is_nothing_to_verify() {
+    let (app, ada) = app().await;
+    let id = read(&ada, 1).await;
+    app.drain(&audit::SEAL).await;
+    let from = |sequence: u64| {
+        let path = format!("/audit/encounters/{id}/verification?from_sequence={sequence}");
+        let ada = ada.clone();
+        async move { ada.get(&path).await }
+    };
+    for sequence in 1..=3 {
+        assert_eq!(from(sequence).await.json()["verified"], true, "{sequence}");
+    }
+    for sequence in [4, 5, 99_999] {
+        assert_eq!(from(sequence).await.wrong(), ["from_sequence out_of_range"], "{sequence}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_says_nothing_of_itself_is_listed_with_its_item() {
+    let (app, ada) = app().await;
+    let id = read(&ada, 0).await;
+    let texts = [("pk", format!("encounters#{id}")), ("sk", "zzz".to_owned())];
+    let row = texts.map(|(name, text)| (name.to_owned(), AttributeValue::S(text)));
+    app.put(Table::Audit, Item::new(), row.into()).await;
+    app.drain(&audit::SEAL).await;
+    let listed = items(&ada, &format!("/audit/encounters?item_id={id}")).await;
+    assert_eq!((listed.len(), &listed[1]["sequence"]), (2, &json!(2)));
+    assert_eq!(first_bad(&ada, &id).await, 2);
+}
+
+#[tokio::test]
 async fn when_everything_of_an_item_is_removed_its_seals_still_tell() {
     let (app, ada) = app().await;
     let id = read(&ada, 2).await;
     app.drain(&audit::SEAL).await;
-    // The caller's location is known by the entries alone, so the tool has to say it.
     for row in rows(&app, &id).await {
         remove(&app, Table::Audit, &key(&row)).await;
     }
+    assert_eq!(first_bad(&ada, &id).await, 1);
     let mut bad = Vec::new();
     audit::verify_all(app.app().store(), |item, part| {
         bad.extend(part.bad.iter().map(|fault| (item.to_owned(), fault.sequence)));

@@ -42,7 +42,9 @@ async fn chains(app: &TestApp) -> BTreeMap<String, Vec<u64>> {
             chains.entry(text(&item, "pk")).or_default().push(sequence.parse().expect("a number"));
         }
     }
-    chains.values_mut().for_each(|chain| chain.sort_unstable());
+    for chain in chains.values_mut() {
+        chain.sort_unstable();
+    }
     chains
 }
 
@@ -91,6 +93,21 @@ async fn every_entry_is_sealed_once_and_in_a_chain_without_a_gap() {
     stored(&ada, 1, 3).await;
     app.drain(&audit::SEAL).await;
     assert_all_sealed(&app).await;
+}
+
+#[tokio::test]
+async fn a_part_behind_the_chain_s_end_verifies_and_is_the_last() {
+    let (app, ada) = app().await;
+    stored(&ada, 1, 2).await;
+    app.drain(&audit::SEAL).await;
+    let item = chains(&app).await.into_keys().next().expect("a chain");
+    let id = item.trim_start_matches("encounters#");
+    for from in [4, 5, 20_002, 1_u64 << 53] {
+        let path = format!("/audit/encounters/{id}/verification?from_sequence={from}");
+        let part = ada.get(&path).await.json();
+        assert_eq!((&part["verified"], &part["sealed"]), (&json!(true), &json!(3)), "{from}");
+        assert_eq!(part.get("next_sequence"), None, "{from}");
+    }
 }
 
 #[tokio::test]

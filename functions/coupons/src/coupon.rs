@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::terms::Terms;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Invalid,
@@ -101,6 +102,7 @@ impl StatusFilter {
 
 /// A coupon that is stored, or about to be.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Coupon {
     pub id: Uuid,
     #[serde(flatten)]
@@ -141,6 +143,7 @@ impl Seen {
 
 /// A coupon with what follows from its terms and its use.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Seen {
     #[serde(flatten)]
     coupon: Coupon,

@@ -18,6 +18,9 @@ mod ledger;
 mod usage;
 mod standing;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 

@@ -29,6 +29,17 @@ const ORDER_CONFLICT: Problem = Problem::new(
     "This order has a live redemption of this coupon, with other fields.",
 );
 
+/// Whether an order may have the discount, and by which rules.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Evaluation {
+    applicable: bool,
+    code: Option<&'static str>,
+    discount_amount: Option<rust_decimal::Decimal>,
+    currency: crate::money::Currency,
+    rules: Vec<Rule>,
+}
+
 /// `POST /coupons/{id}/evaluations`
 pub async fn evaluate(
     store: Store,
@@ -36,14 +47,6 @@ pub async fn evaluate(
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {
-    #[derive(Serialize)]
-    struct Evaluation {
-        applicable: bool,
-        code: Option<&'static str>,
-        discount_amount: Option<rust_decimal::Decimal>,
-        currency: crate::money::Currency,
-        rules: Vec<Rule>,
-    }
     let question = body.read(Question::MEMBERS, Question::read)?;
     let at = question.at.unwrap_or_else(Timestamp::now);
     let may_ask =

@@ -19,6 +19,7 @@ const REDEMPTION_CANCELLED: Problem =
     Problem::new(409, "redemption_cancelled", "The redemption was cancelled.");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     Reserved,
@@ -202,6 +203,7 @@ impl Redemption {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Seen<'a> {
     id: Uuid,
     coupon_id: Uuid,

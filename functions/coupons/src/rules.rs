@@ -18,6 +18,7 @@ pub struct Order {
 
 /// One rule, and whether the order passes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rule {
     rule: &'static str,
     passed: bool,

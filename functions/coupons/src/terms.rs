@@ -40,16 +40,17 @@ pub const MEMBERS: Members = Members {
     ],
 };
 
-const STORE: Members = Members {
+pub const STORE: Members = Members {
     writable: &["lat", "long", "city", "phone", "state", "street", "zip"],
     read_only: &[],
 };
 
-const DISCOUNT: Members =
+pub const DISCOUNT: Members =
     Members { writable: &["type", "value", "currency", "max_amount"], read_only: &[] };
 
 /// All of a coupon that can be written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Terms {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -76,6 +77,7 @@ pub struct Terms {
 
 /// The store that takes the coupon. Degrees, both or neither.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Venue {
     #[serde(skip_serializing_if = "Option::is_none")]
     lat: Option<f64>,
@@ -94,6 +96,7 @@ struct Venue {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Discount {
     #[serde(rename = "type")]
     pub kind: Kind,
@@ -106,6 +109,7 @@ pub struct Discount {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Percent,

@@ -119,6 +119,7 @@ pub async fn customer_usage(
 
 /// What `GET /coupons/{id}/stats` says.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stats {
     reserved: i64,
     redeemed: i64,
@@ -129,6 +130,7 @@ pub struct Stats {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Day {
     date: String,
     redeemed: i64,

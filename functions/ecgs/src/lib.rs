@@ -15,6 +15,9 @@ mod worker;
 
 pub mod analysis;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 use shared::worker::Worker;
@@ -36,6 +39,6 @@ pub const FUNCTION: Function = Function {
 pub const INSIGHTS: Worker = Worker {
     name: "ecg-insights",
     tables: &[Table::Ecgs, Table::Samples, Table::Audit],
-    secrets: &["AUDIT_SECRET"],
-    start: worker::start,
+    secrets: &["AUDIT_SECRET", "SENTRY_DSN"],
+    start: |store, _| Ok(worker::start(store)),
 };

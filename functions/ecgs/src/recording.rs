@@ -26,13 +26,14 @@ pub const MEMBERS: Members = Members {
     ],
     read_only: &["id", "date", "status", "created_at", "reason"],
 };
-const LEAD: Members =
+pub const LEAD: Members =
     Members { writable: &["name", "number_of_samples", "signal"], read_only: &[] };
-const SEGMENT_LEAD: Members = Members { writable: &["name", "signal"], read_only: &[] };
+pub const SEGMENT_LEAD: Members = Members { writable: &["name", "signal"], read_only: &[] };
 pub const SEGMENT: Members = Members { writable: &["sequence", "leads"], read_only: &[] };
 pub const COMPLETION: Members = Members { writable: &["segments"], read_only: &[] };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Its samples are on their way into the store; nobody sees it yet.
@@ -47,6 +48,7 @@ pub enum Status {
 
 /// What analysis and plot need to know of the samples.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Scale {
     pub sampling_rate_hz: Option<f64>,
     /// Steps of the converter per mV.
@@ -107,6 +109,7 @@ pub struct NewSegment {
 
 /// What is answered of a recording.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Shown<'a> {
     pub id: Uuid,
     pub date: Timestamp,
@@ -121,6 +124,7 @@ pub struct Shown<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ShownLead<'a> {
     pub name: &'a str,
     pub number_of_samples: u64,
@@ -154,7 +158,13 @@ fn sample(node: &Node) -> Result<i32, Wrong> {
 /// More than any body holds.
 const MOST_OF_A_BODY: usize = 10_000_000;
 
-fn leads(object: &mut Object, members: Members, may_be_empty: bool) -> Option<Vec<Signal>> {
+/// `known`: of a recording that is there already, to which no lead is added.
+fn leads(
+    object: &mut Object,
+    members: Members,
+    may_be_empty: bool,
+    known: Option<&[Lead]>,
+) -> Option<Vec<Signal>> {
     let names = std::cell::RefCell::new(HashSet::new());
     if !object.has("leads") {
         object.wrong("leads", Wrong::REQUIRED);
@@ -165,6 +175,11 @@ fn leads(object: &mut Object, members: Members, may_be_empty: bool) -> Option<Ve
             && !names.borrow_mut().insert(name.clone())
         {
             lead.wrong("name", Wrong::invalid("Another lead has this name."));
+        }
+        if let (Some(name), Some(known)) = (&name, known)
+            && known.iter().all(|known| known.name != *name)
+        {
+            lead.wrong("name", Wrong::invalid("The recording has no such lead."));
         }
         let samples = lead.list("signal", MOST_OF_A_BODY, sample);
         match &samples {
@@ -193,7 +208,7 @@ impl NewRecording {
     /// `header`: the key that the header says.
     pub fn read(object: &mut Object, header: Option<&str>) -> Option<Self> {
         let complete = object.optional("complete", boolean).unwrap_or(true);
-        let leads = leads(object, LEAD, !complete);
+        let leads = leads(object, LEAD, !complete, None);
         let recorded_at = object.optional("recorded_at", string(Timestamp::parse));
         let rate = |node: &Node| number(1.0..=100_000.0)(node);
         let sampling_rate_hz = object.optional("sampling_rate_hz", rate);
@@ -209,12 +224,7 @@ impl NewSegment {
     /// A segment of a recording with these leads.
     pub fn read(object: &mut Object, known: &[Lead]) -> Option<Self> {
         let sequence = object.required("sequence", integer(1..=10_000));
-        let leads = leads(object, SEGMENT_LEAD, false);
-        if let Some(leads) = &leads
-            && leads.iter().any(|lead| known.iter().all(|known| known.name != lead.name))
-        {
-            object.wrong("leads", Wrong::invalid("The recording has no such lead."));
-        }
+        let leads = leads(object, SEGMENT_LEAD, false, Some(known));
         Some(Self { sequence: u32::try_from(sequence?).ok()?, leads: leads? })
     }
 }

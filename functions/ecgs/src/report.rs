@@ -23,7 +23,8 @@ const DISCLAIMER: &str = "Computed without a physician. No figure and no flag he
 const PIECE: usize = 300 * 1024;
 
 #[derive(Serialize)]
-struct Report<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Report<'a> {
     ecg_id: Uuid,
     status: &'static str,
     algorithm_version: &'static str,
@@ -35,7 +36,8 @@ struct Report<'a> {
 }
 
 #[derive(Serialize)]
-struct Lead<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Lead<'a> {
     name: &'a str,
     number_of_samples: u64,
     number_of_zero_crossings: u64,
@@ -48,7 +50,8 @@ struct Lead<'a> {
 }
 
 #[derive(Serialize)]
-struct Quality {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Quality {
     usable: bool,
     score: Option<f64>,
     flat_fraction: f64,
@@ -56,7 +59,8 @@ struct Quality {
 }
 
 #[derive(Serialize)]
-struct Rhythm<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rhythm<'a> {
     lead: &'a str,
     beats: usize,
     beat_samples: &'a [usize],
@@ -66,21 +70,24 @@ struct Rhythm<'a> {
 }
 
 #[derive(Serialize)]
-struct HeartRate {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeartRate {
     mean: f64,
     minimum: f64,
     maximum: f64,
 }
 
 #[derive(Serialize)]
-struct Variability {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Variability {
     sdnn_ms: f64,
     rmssd_ms: f64,
     pnn50: f64,
 }
 
 #[derive(Serialize)]
-struct NotComputable<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NotComputable<'a> {
     what: &'a str,
     reason: &'static str,
 }

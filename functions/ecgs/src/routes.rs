@@ -59,9 +59,10 @@ async fn create(store: Store, Known(caller): Known, body: Body) -> Result<Answer
     let answer = Answer::created(format!("/ecgs/{}", header.id), &header.shown())?;
     let chunks = samples::chunks(&header, &new.leads, &header.upload);
     let first = Part::of(&header, &new.leads, &header.upload);
-    let with_first = |change: Change| match new.complete {
-        true => Ok(change),
-        false => {
+    let with_first = |change: Change| {
+        if new.complete {
+            Ok(change)
+        } else {
             let row = PartRow::new(samples::part_key(header.id, 0), first.clone());
             change.put(Table::Samples, &row)
         }

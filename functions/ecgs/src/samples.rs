@@ -287,9 +287,10 @@ pub async fn all_keys(store: &Store, header: &Header) -> Result<Vec<ItemKey>, Pr
     let mut keys = vec![uploads_key(header.id), counter_key(header.id)];
     let mut uploads: Vec<(String, Vec<u32>)> = Vec::new();
     for (number, pending, part) in parts(store, header.id).await? {
-        keys.push(match pending {
-            true => pending_key(header.id, number, &part.upload),
-            false => part_key(header.id, number),
+        keys.push(if pending {
+            pending_key(header.id, number, &part.upload)
+        } else {
+            part_key(header.id, number)
         });
         uploads.push((part.upload, part.counts));
     }

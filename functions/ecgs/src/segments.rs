@@ -31,14 +31,16 @@ const MOST_MISSING: usize = 100;
 
 /// What is answered of a segment.
 #[derive(Serialize)]
-struct Received<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Received<'a> {
     ecg_id: Uuid,
     sequence: u32,
     leads: Vec<ReceivedLead<'a>>,
 }
 
 #[derive(Serialize)]
-struct ReceivedLead<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReceivedLead<'a> {
     name: &'a str,
     number_of_samples: usize,
 }
@@ -89,9 +91,10 @@ pub async fn add(
         let known: Option<Part> = store.get(Table::Samples, part_key).await?;
         if let Some(known) = known {
             // It came before, be it on a recording that is complete by now.
-            return match known.digest == part.digest {
-                true => Ok(Change::nothing(Answer::ok(&received(id, segment))?)),
-                false => Err(SEGMENT_DIFFERS),
+            return if known.digest == part.digest {
+                Ok(Change::nothing(Answer::ok(&received(id, segment))?))
+            } else {
+                Err(SEGMENT_DIFFERS)
             };
         }
         if header.status != Status::Receiving {
@@ -116,9 +119,10 @@ pub async fn add(
         let change = table::check(Change::entered(entry, answer), &header)
             .insert(Table::Samples, &row, Otherwise::DecideAnew)?
             .count(Table::Samples, counting);
-        match few {
-            true => chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, chunk)),
-            false => Ok(change.remove(Table::Samples, pending)),
+        if few {
+            chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, chunk))
+        } else {
+            Ok(change.remove(Table::Samples, pending))
         }
     };
     store.commit(key.as_ref(), decide).await

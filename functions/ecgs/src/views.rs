@@ -21,18 +21,32 @@ use crate::routes::MOST_SHOWN;
 use crate::samples::Layout;
 use crate::{access, report, table};
 
+/// A picture in a page of its own runs nothing and loads nothing.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
 /// Samples in the window of a picture.
 const MOST_PLOTTED: u64 = 16_000_000;
 
 /// Part of one lead's samples.
 #[derive(Serialize)]
-struct Excerpt<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Excerpt<'a> {
     ecg_id: Uuid,
     lead: &'a str,
     number_of_samples: u64,
     start_sample: u64,
     sample_count: usize,
     signal: Vec<i32>,
+}
+
+/// Of a recording that has no insights.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Standing<'a> {
+    ecg_id: Uuid,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 fn whole(most: u64) -> impl Fn(&str) -> Result<u64, Wrong> {
@@ -93,13 +107,6 @@ pub async fn insights(
     Ids(id): Ids<Uuid>,
     _: NoParams,
 ) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Standing<'a> {
-        ecg_id: Uuid,
-        status: Status,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        reason: Option<&'a str>,
-    }
     let header = access::read::<EcgsRead>(&store, &caller, id).await?;
     let known = header.algorithm_version.as_deref();
     let mut status = header.status;
@@ -201,8 +208,6 @@ pub async fn plot(
         leads: &drawn,
         beats: &beats,
     });
-    // A picture in a page of its own runs nothing and loads nothing.
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
     let headers =
         [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, POLICY)];
     Ok((headers, picture).into_response())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::answer::Answer;
-use shared::config::BadSetting;
+use shared::log;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Looked, Store, Table};
 use shared::values::Timestamp;
@@ -23,14 +23,11 @@ const CLEARED: usize = 100;
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-pub fn start(
-    store: Store,
-    _: &dyn Fn(&'static str) -> Option<String>,
-) -> Result<Handle, BadSetting> {
-    Ok(Arc::new(move |event| {
+pub fn start(store: Store) -> Handle {
+    Arc::new(move |event| {
         let store = store.clone();
         Box::pin(async move { handle(&store, event).await })
-    }))
+    })
 }
 
 async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
@@ -60,10 +57,10 @@ async fn settle(store: &Store, id: Uuid) -> Result<(), Problem> {
 async fn analyse(store: &Store, header: Header) -> Result<(), Problem> {
     // An analysis that panics must not take others with it.
     let (apart, of) = (store.clone(), header.clone());
-    let analysed = tokio::spawn(async move {
+    let analysed = tokio::spawn(log::within_the_current(async move {
         let recording = gone_through(&apart, &of).await?;
         report::keep(&apart, &of, &recording).await
-    });
+    }));
     let settled = match analysed.await {
         Ok(Ok(header)) => Header { status: Status::Done, reason: None, ..header },
         // The storage: it is tried again.

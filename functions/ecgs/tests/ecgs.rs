@@ -58,18 +58,7 @@ async fn twelve_leads_of_ten_seconds_take_less_than_a_hundred_kilobytes() {
 async fn a_recording_too_big_for_one_transaction_is_there_whole_or_not_at_all() {
     let (app, ada) = app().await;
     // Noise of 32 bits: nothing of it can be packed.
-    let mut state = 1_u64;
-    let noise: Vec<i32> = (0..300_000)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            i32::from_ne_bytes([
-                state as u8,
-                (state >> 20) as u8,
-                (state >> 40) as u8,
-                (state >> 50) as u8,
-            ])
-        })
-        .collect();
+    let noise: Vec<i32> = (0..300_000).map(|_| rand::random()).collect();
     let sent = recording(&[("II", &noise)]);
     let path = made(&ada.key("k"), &sent).await;
     let reply = ada.get(&format!("{path}/signal?lead=II")).await;

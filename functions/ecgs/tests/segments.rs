@@ -105,7 +105,7 @@ async fn bad_segments_are_refused() {
         (json!({}), vec!["/leads required", "/sequence required"]),
         (segment(0, &[("II", &[1])]), vec!["/sequence out_of_range"]),
         (segment(10_001, &[("II", &[1])]), vec!["/sequence out_of_range"]),
-        (segment(1, &[("V9", &[1])]), vec!["/leads invalid_value"]),
+        (segment(1, &[("V9", &[1])]), vec!["/leads/0/name invalid_value"]),
         (segment(1, &[("II", &[])]), vec!["/leads/0/signal too_short"]),
         (segment(1, &[]), vec!["/leads too_short"]),
     ] {

@@ -63,9 +63,9 @@ pub async fn to_one<P: Permission>(
             return Ok(Seen { entry: entry(Outcome::Success), head });
         }
         (_, Some(head), Some(reason)) => {
-            log::emergency(caller.request_id());
+            log::emergency();
             let entry = Entry { reason: Some(reason), ..entry(Outcome::Emergency) };
-            return Ok(Seen { entry, head });
+            return Ok(Seen { head, entry });
         }
         (Err(problem), _, None) => (Outcome::Denied, problem),
         (_, None, _) => (Outcome::NotFound, Problem::NOT_FOUND),

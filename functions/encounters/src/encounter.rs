@@ -37,6 +37,7 @@ pub const MEMBERS: Members = Members {
 pub const RETRACTION_MEMBERS: Members = Members { writable: &["reason"], read_only: &[] };
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EncounterType {
     InitialAssessment,
@@ -66,6 +67,7 @@ impl EncounterType {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Final,
@@ -74,6 +76,7 @@ pub enum Status {
 
 /// Why a record does not count, and who says so. Nothing of it is deleted.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Retraction {
     pub reason: String,
     pub at: Timestamp,
@@ -81,6 +84,7 @@ pub struct Retraction {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Metadata {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -90,17 +94,20 @@ pub struct Metadata {
 
 /// What a caller says of a visit, trusted.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Terms {
     pub patient_id: String,
     pub provider_id: String,
     pub encounter_date: Date,
     pub encounter_type: EncounterType,
     /// JSON of any shape, every number as it was written.
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value))]
     pub clinical_data: Box<RawValue>,
 }
 
 /// What is recorded of a visit beside what its caller said.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Record {
     pub encounter_id: Uuid,
     pub location_id: Uuid,
@@ -113,6 +120,7 @@ pub struct Record {
 /// One version of a record. It is answered as one object; that it can't be read back from one is
 /// `RawValue`'s doing.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Encounter {
     #[serde(flatten)]
     pub record: Record,
@@ -166,7 +174,7 @@ impl Terms {
 
     /// These with the changes that a patch (RFC 7396) names. A null would take away a member that
     /// is needed.
-    pub fn patched(&self, patch: &mut Object) -> Option<Self> {
+    pub fn patched(&self, patch: &mut Object) -> Self {
         let taken_away = |patch: &Object, name: &str| {
             patch.given_as(name).is_some_and(|node| node.value == Value::Null)
         };
@@ -187,13 +195,13 @@ impl Terms {
             let current = current.map_err(|_| Wrong::invalid("This can't be merged."))?;
             clinical_data(&current.into_owned().patched_with(change.clone().into_owned()))
         });
-        Some(Self {
+        Self {
             patient_id: self.patient_id.clone(),
             provider_id: provider_id.unwrap_or_else(|| self.provider_id.clone()),
             encounter_date: encounter_date.unwrap_or(self.encounter_date),
             encounter_type: encounter_type.unwrap_or(self.encounter_type),
             clinical_data: data.unwrap_or_else(|| self.clinical_data.clone()),
-        })
+        }
     }
 
     /// The names of what differs.

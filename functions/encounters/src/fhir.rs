@@ -11,12 +11,15 @@ use shared::problem::Problem;
 use crate::encounter::{Encounter, Status};
 
 const TYPE: &str = "application/fhir+json";
+/// The one read that has a body.
+pub const SEARCH: &str = "/encounters/search";
 
 /// Problems as `OperationOutcome`, for who reads in this form.
 pub const OUTCOME: Form = Form {
     is_wanted: |request: &Request| {
         let reads = [Method::GET, Method::HEAD].contains(request.method());
-        reads && is_wanted(request.headers())
+        let searches = request.uri().path() == SEARCH;
+        (reads || searches) && is_wanted(request.headers())
     },
     content_type: TYPE,
     write: outcome,
@@ -30,7 +33,8 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
     for range in ranges {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse);
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let quality = quality.map_or(Ok(1.0), str::parse);
         let quality: f32 = quality.unwrap_or(0.0);
         if kind.eq_ignore_ascii_case(TYPE) {
             fhir = quality.max(fhir);
@@ -39,12 +43,6 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
         }
     }
     fhir > 0.0 && fhir >= json
-}
-
-/// What depends on `Accept` says so.
-pub fn varying(mut response: Response) -> Response {
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
-    response
 }
 
 pub fn encounter(encounter: &Encounter) -> Value {
@@ -108,9 +106,10 @@ pub fn answer(
     is_known: bool,
 ) -> Result<Response, Problem> {
     let body = serde_json::to_vec(resource).map_err(|_| Problem::INTERNAL)?;
-    let mut response = match is_known {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => ([(header::CONTENT_TYPE, TYPE)], body).into_response(),
+    let mut response = if is_known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, TYPE)], body).into_response()
     };
     let tag = version.and_then(|v| HeaderValue::try_from(format!("W/\"{v}\"")).ok());
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
@@ -131,10 +130,18 @@ fn outcome(problem: &Problem) -> Vec<u8> {
         _ => "exception",
     };
     let errors = problem.errors();
-    let issue = |text: &str| json!({"severity": "error", "code": code, "details": {"coding": [{"code": problem.code()}], "text": text}});
-    let mut issues: Vec<_> = errors.iter().map(|error| issue(&error.detail())).collect();
+    let issue = |text: &str, parameter: Option<&str>| {
+        let details = json!({"coding": [{"code": problem.code()}], "text": text});
+        let mut issue = json!({"severity": "error", "code": code, "details": details});
+        if let (Some(parameter), Some(issue)) = (parameter, issue.as_object_mut()) {
+            issue.insert("location".to_owned(), json!([format!("http.{parameter}")]));
+        }
+        issue
+    };
+    let mut issues: Vec<_> =
+        errors.iter().map(|error| issue(&error.detail(), error.parameter())).collect();
     if issues.is_empty() {
-        issues.push(issue(problem.detail()));
+        issues.push(issue(problem.detail(), None));
     }
     let outcome = json!({"resourceType": "OperationOutcome", "issue": issues});
     serde_json::to_vec(&outcome).unwrap_or_default()

@@ -9,6 +9,9 @@ mod fhir;
 
 mod table;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 

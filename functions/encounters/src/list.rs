@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use shared::app::App;
 use shared::audit::{Access, Entry};
@@ -9,18 +10,18 @@ use shared::auth::permissions::EncountersRead;
 use shared::auth::{Caller, Known};
 use shared::body::Body;
 use shared::fields::Wrong;
-use shared::list::Paging;
+use shared::list::{Next, Paging};
 use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::{Looked, Order, Page, Partitions, Store, Table};
 use shared::values::Date;
 use uuid::Uuid;
 
-use crate::encounter::{EncounterType, patient_id, provider_id};
+use crate::encounter::{Encounter, EncounterType, patient_id, provider_id};
 use crate::table::{Head, in_location, in_location_of, of_heads};
 use crate::{access, fhir};
 
-const PARAMETERS: &[&str] =
+pub const PARAMETERS: &[&str] =
     &["start_date", "end_date", "patient_id", "provider_id", "encounter_type", "limit", "cursor"];
 
 /// A page ends before its records are more than this as JSON: Lambda takes answers of 6 MB.
@@ -48,12 +49,7 @@ pub async fn list(
     let question = Question::read(&mut params);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let page = question.answered(&store, &caller, location, &paging).await?;
-    if !fhir::is_wanted(&headers) {
-        return paging.answer(&page).map(fhir::varying);
-    }
-    let next = paging.next(&page)?.and_then(|next| next.path);
-    let this = uri.path_and_query().map(|this| this.as_str());
-    fhir::answer(&fhir::bundle(&page.items, this, next.as_deref()), None, false).map(fhir::varying)
+    shown(&page, &paging, &headers, &uri)
 }
 
 /// `POST /encounters/search`: the same question, without a patient in a URL.
@@ -61,6 +57,7 @@ pub async fn search(
     State(app): State<App>,
     store: Store,
     Known(caller): Known,
+    headers: HeaderMap,
     uri: Uri,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -70,7 +67,24 @@ pub async fn search(
     let question = Question::read(&mut params);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let page = question.answered(&store, &caller, location, &paging).await?;
-    paging.answer(&page)
+    shown(&page, &paging, &headers, &uri)
+}
+
+/// A page in the form that `Accept` asks for.
+fn shown(
+    page: &Page<Encounter>,
+    paging: &Paging,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    if !fhir::is_wanted(headers) {
+        return paging.answer(page);
+    }
+    // A search goes on by its cursor in the body: a fragment is for its reader and is never sent.
+    let path = |next: Next| next.path.unwrap_or(format!("{}#cursor={}", fhir::SEARCH, next.cursor));
+    let next = paging.next(page)?.map(path);
+    let this = uri.path_and_query().map(PathAndQuery::as_str);
+    fhir::answer(&fhir::bundle(&page.items, this, next.as_deref()), None, false)
 }
 
 impl Question {
@@ -123,7 +137,7 @@ impl Question {
         caller: &Caller,
         location: Uuid,
         paging: &Paging,
-    ) -> Result<Page<crate::encounter::Encounter>, Problem> {
+    ) -> Result<Page<Encounter>, Problem> {
         // Behind everything of the last day.
         let last = self.end.map(|end| format!("{end}#~"));
         let partitions = self.partitions(location);

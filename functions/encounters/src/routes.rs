@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
-use shared::audit::{Access, Entry};
+use shared::audit::{Access, Entry, Outcome};
 use shared::auth::permissions::{EncountersRead, EncountersWrite};
 use shared::auth::{Caller, Known};
 use shared::body::Body;
@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
     Routes::default()
         .get("/encounters", list::list)
         .post("/encounters", create)
-        .post("/encounters/search", list::search)
+        .post(fhir::SEARCH, list::search)
         .get("/encounters/{id}", read)
         .patch("/encounters/{id}", amend)
         .post("/encounters/{id}/retraction", retract)
@@ -105,15 +105,20 @@ async fn read(
     let seen = access::to_one::<EncountersRead>(&store, &caller, Access::Read, id, emergency);
     let Seen { head, entry } = seen.await?;
     let version = version.unwrap_or(head.version);
+    if version > head.version {
+        let entry = entry.with_outcome(Outcome::NotFound);
+        store.enter(vec![(entry, Some(&head.patient_id))]).await?;
+        return Err(Problem::NOT_FOUND);
+    }
     let (encounter, ()) = futures_util::try_join!(
         table::version(&store, id, version),
         store.enter(vec![(entry, Some(&head.patient_id))])
     )?;
-    Ok(fhir::varying(if fhir::is_wanted(&headers) {
-        fhir::answer(&fhir::encounter(&encounter), Some(version), known.has(&version.to_string()))?
-    } else {
-        Answer::ok(&encounter)?.with_version(version).unless_known(&known).into_response()
-    }))
+    if fhir::is_wanted(&headers) {
+        let is_known = known.has(&version.to_string());
+        return fhir::answer(&fhir::encounter(&encounter), Some(version), is_known);
+    }
+    Ok(Answer::ok(&encounter)?.with_version(version).unless_known(&known).into_response())
 }
 
 /// A version's number, from 1 up.
@@ -138,7 +143,7 @@ async fn amend(
     let decide = || async move {
         let (head, old) = table::current(store, id).await?;
         if_match.check(old.record.version)?;
-        let terms = Fields::read(patch, MEMBERS, |patch| old.terms.patched(patch))?;
+        let terms = Fields::read(patch, MEMBERS, |patch| Some(old.terms.patched(patch)))?;
         if old.is_retracted() {
             return Err(RETRACTED);
         }

@@ -189,6 +189,15 @@ async fn in_fhir_a_record_is_an_encounter_and_a_list_a_searchset() {
     assert!(empty.get("entry").is_none(), "an empty array is no FHIR: {empty}");
     let known = fhir.header("if-none-match", "W/\"2\"").get(&path).await;
     assert_eq!((known.status.as_u16(), known.bytes.len()), (304, 0));
+    // A search is the same list, whose cursor goes on in the body.
+    let found = fhir.post("/encounters/search", &json!({"limit": 1})).await;
+    assert_eq!((found.header("content-type"), found.header("link")), ("application/fhir+json", ""));
+    let found = found.json();
+    assert_eq!(found["entry"], list["entry"]);
+    let next = found["link"][1]["url"].as_str().unwrap_or_default();
+    let cursor = next.strip_prefix("/encounters/search#cursor=").unwrap_or_default();
+    let behind = fhir.post("/encounters/search", &json!({"limit": 1, "cursor": cursor})).await;
+    assert_eq!(behind.json()["entry"], rest["entry"]);
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ mod routes;
 #[cfg(feature = "stand-in")]
 pub mod stand_in;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 

@@ -159,7 +159,7 @@ impl Upstream {
     where
         F: Future<Output = Result<T, Miss>>,
     {
-        let (mut tries, mut any_in_doubt) = (0, false);
+        let (mut tries, mut last_in_doubt, mut any_in_doubt) = (0, false, false);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let failed = |why: String, tries, last_in_doubt, any_in_doubt| Failure {
@@ -169,7 +169,8 @@ impl Upstream {
                 any_in_doubt,
             };
             if left.is_zero() {
-                return Err(failed("no time was left".to_owned(), tries, false, any_in_doubt));
+                let why = "no time was left".to_owned();
+                return Err(failed(why, tries, last_in_doubt, any_in_doubt));
             }
             tries += 1;
             let missed = match tokio::time::timeout(self.timing.answer.min(left), attempt()).await {
@@ -183,13 +184,14 @@ impl Upstream {
                 }
                 Miss::Hitch(hitch, asked) => (hitch, asked),
             };
-            any_in_doubt |= hitch.is_in_doubt();
+            last_in_doubt = hitch.is_in_doubt();
+            any_in_doubt |= last_in_doubt;
             let attempts = self.settings.attempts;
             let wait = pause(hitch, tries, attempts, asked, &self.timing, rand::random());
             match wait.filter(|wait| Instant::now() + *wait < until) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => {
-                    return Err(failed(said(hitch), tries, hitch.is_in_doubt(), any_in_doubt));
+                    return Err(failed(said(hitch), tries, last_in_doubt, any_in_doubt));
                 }
             }
         }

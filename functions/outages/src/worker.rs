@@ -25,7 +25,7 @@ use crate::table::CALLS;
 pub const WORKER: Worker = Worker {
     name: "outage-sync",
     tables: &[Table::Outages, Table::Plans, Table::Audit],
-    secrets: &["AUDIT_SECRET", "KRAKEN_API_URL", "KRAKEN_API_KEY"],
+    secrets: &["AUDIT_SECRET", "SENTRY_DSN", "KRAKEN_API_URL", "KRAKEN_API_KEY"],
     start: |store, get| start(store, get, Timing::USUAL),
 };
 

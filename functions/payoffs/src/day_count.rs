@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::fields::Wrong;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum DayCount {
     /// The days of the calendar, over a year of 365 (ISDA 4.16(d)).
     #[serde(rename = "actual/365")]

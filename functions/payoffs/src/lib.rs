@@ -5,6 +5,9 @@ mod day_count;
 mod payoff;
 mod table;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 

@@ -45,16 +45,17 @@ pub const MEMBERS: Members = Members {
         "created_at",
     ],
 };
-const FEE: Members = Members { writable: &["name", "amount"], read_only: &[] };
+pub const FEE: Members = Members { writable: &["name", "amount"], read_only: &[] };
 
 /// Digits before the point of an amount; decimals of one and of a rate.
 const AMOUNT_DIGITS: usize = 15;
 const CENTS: u32 = 2;
 const RATE_DECIMALS: u32 = 6;
-const MOST_FEES: usize = 100;
+pub const MOST_FEES: usize = 100;
 
 /// What is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Terms {
     pub loan_number: String,
     pub payoff_date: Date,
@@ -66,6 +67,7 @@ pub struct Terms {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Fee {
     pub name: String,
     pub amount: Decimal,
@@ -73,6 +75,7 @@ pub struct Fee {
 
 /// What comes of it. Amounts have two decimals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Figures {
     pub good_through: Date,
     pub accrued_days: i64,
@@ -83,6 +86,7 @@ pub struct Figures {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Payoff {
     pub id: Uuid,
     pub location_id: Uuid,

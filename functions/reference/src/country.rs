@@ -17,6 +17,7 @@ pub const DATASET: Dataset = Dataset {
 };
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Country {
     alpha2: &'static str,
     alpha3: &'static str,

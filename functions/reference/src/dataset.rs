@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// What data is taken from, and which state of it this is.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Dataset {
     pub version: Cow<'static, str>,
     pub source: &'static str,

@@ -16,6 +16,7 @@ const MOST_OF_A_WORD: usize = 64;
 const MOST_OF_AN_ID: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Active,
@@ -24,6 +25,7 @@ pub enum Status {
 
 /// All of a franchise that can be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Listing {
     pub franchise_id: String,
     pub name: String,
@@ -31,6 +33,7 @@ pub struct Listing {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Franchise {
     /// Our own, by which the audit names it.
     pub id: Uuid,

@@ -18,6 +18,7 @@ pub const DATASET: Dataset = Dataset {
 };
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Holiday {
     pub date: Date,
     observed_date: Date,

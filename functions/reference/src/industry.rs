@@ -21,6 +21,7 @@ pub const DATASET: Dataset = Dataset {
 const MOST_DIGITS: usize = 6;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Industry {
     code: &'static str,
     title: &'static str,

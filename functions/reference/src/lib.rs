@@ -14,6 +14,9 @@ mod franchise;
 
 mod table;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 

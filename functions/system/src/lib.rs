@@ -1,5 +1,9 @@
 //! Whether it runs, and the answer to every path that no other function has.
 
+mod first_page;
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
@@ -15,6 +19,7 @@ pub const FUNCTION: Function =
 
 fn routes() -> Routes {
     Routes::default()
+        .get("/", first_page::first_page)
         .get("/health", health)
         .get("/health/ready", ready)
         .get("/health/ping", ping)
@@ -22,6 +27,7 @@ fn routes() -> Routes {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Health {
     status: &'static str,
     version: &'static str,
@@ -30,6 +36,7 @@ struct Health {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Checks {
     dynamodb: &'static str,
 }
@@ -59,11 +66,13 @@ async fn ping(_: Anyone, _: NoParams) -> Result<Answer, Problem> {
     Answer::ok(&"pong")
 }
 
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+struct Status {
+    status: &'static str,
+}
+
 /// `GET /status`
 async fn status(_: Known, _: NoParams) -> Result<Answer, Problem> {
-    #[derive(Serialize)]
-    struct Status {
-        status: &'static str,
-    }
     Answer::ok(&Status { status: "ok" })
 }

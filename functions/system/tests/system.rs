@@ -41,6 +41,29 @@ async fn health_needs_no_credential_and_refuses_a_bad_one() {
 }
 
 #[tokio::test]
+async fn the_first_page_says_what_is_here_and_whether_the_storage_answers() {
+    let app = app().await;
+    let page = app.anon().get("/").await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let text = String::from_utf8_lossy(&page.bytes);
+    for told in ["/docs", "/openapi.json", "/coupons", "the store answers", "class=\"state ok\""] {
+        assert!(text.contains(told), "{told}");
+    }
+    for left in ["{style}", "{state}", "{health}", "{version}"] {
+        assert!(!text.contains(left), "{left}");
+    }
+    assert!(!text.contains("<script") && !text.contains("https://"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert_eq!(app.with_key("qk_nobodys").get("/").await.problem(), "401 unauthenticated");
+    assert_eq!(app.anon().get("/?x=1").await.wrong(), [" unknown_parameter"]);
+    app.delete_table(Table::Users).await;
+    let page = app.anon().get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(String::from_utf8_lossy(&page.bytes).contains("the store does not answer"));
+}
+
+#[tokio::test]
 async fn without_its_storage_it_runs_and_isn_t_ready() {
     let app = app().await;
     app.delete_table(Table::Users).await;

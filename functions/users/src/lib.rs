@@ -6,6 +6,9 @@ mod routes;
 mod table;
 mod user;
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::app::Function;
 use shared::store::Table;
 

@@ -20,6 +20,7 @@ impl NewLocation {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Location {
     pub id: Uuid,
     pub name: String,

@@ -42,7 +42,8 @@ pub fn routes() -> Routes {
 
 /// A user that was registered now, with the one sight of its first key's token.
 #[derive(Serialize)]
-struct Registered<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Registered<'a> {
     #[serde(flatten)]
     user: &'a User,
     key_id: Uuid,
@@ -97,17 +98,20 @@ async fn amend(
     store.commit(None, decide).await
 }
 
+/// Who calls, as who, from where.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me<'a> {
+    id: Option<Uuid>,
+    username: &'a str,
+    service: Option<&'a str>,
+    location_id: Option<Uuid>,
+    location_ids: &'a [Uuid],
+    scopes: Scopes,
+}
+
 /// `GET /users/me`: the request's own context.
 async fn me(AnyUser(caller): AnyUser, _: NoParams) -> Result<Answer, Problem> {
-    #[derive(Serialize)]
-    struct Me<'a> {
-        id: Option<Uuid>,
-        username: &'a str,
-        service: Option<&'a str>,
-        location_id: Option<Uuid>,
-        location_ids: &'a [Uuid],
-        scopes: Scopes,
-    }
     Answer::ok(&Me {
         id: caller.user_id(),
         username: caller.username(),
@@ -192,7 +196,8 @@ async fn list(
 
 /// A key without its secret.
 #[derive(Serialize)]
-struct Key {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Key {
     id: Uuid,
     user_id: Uuid,
     created_at: Timestamp,
@@ -200,7 +205,8 @@ struct Key {
 
 /// A key that was made now, with the one sight of its token.
 #[derive(Serialize)]
-struct NewKey<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewKey<'a> {
     #[serde(flatten)]
     key: Key,
     token: Option<&'a str>,

@@ -8,7 +8,7 @@ use shared::values::{Timestamp, boolean, integer, string, text, uuid};
 use uuid::Uuid;
 
 /// The most ids in one list.
-const MOST_IDS: usize = 100;
+pub const MOST_IDS: usize = 100;
 
 const UNKNOWN_LOCATION: Wrong = Wrong::invalid("There is no such location.");
 

@@ -166,7 +166,7 @@ impl Door<'_> {
                 return Err(Problem::UNAUTHENTICATED);
             }
         }
-        log::service_token(&self.context.request_id, &key_id, &verified.jti);
+        log::service_token(&key_id, &verified.jti);
         self.acting(user, headers, Some((&key_id, &verified)))
     }
 

@@ -4,11 +4,16 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use aws_smithy_http_client::Connector;
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::{BodyExt, Limited};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::aws;
 use crate::config::is_secure;
 use crate::log;
 use crate::problem::Problem;
@@ -30,7 +35,8 @@ pub struct IssuerSettings {
 
 pub struct Issuer {
     pub settings: IssuerSettings,
-    http: OnceLock<Option<reqwest::Client>>,
+    /// Made when the first token comes: a start needs none.
+    http: OnceLock<Connector>,
     keys: Mutex<Keys>,
 }
 
@@ -50,18 +56,6 @@ struct Discovery {
 impl Issuer {
     pub fn new(settings: IssuerSettings) -> Self {
         Self { settings, http: OnceLock::new(), keys: Mutex::default() }
-    }
-
-    /// Made when the first token comes: a start needs none. None where this machine has no
-    /// certificates to check the issuer by.
-    fn http(&self) -> Option<&reqwest::Client> {
-        let make = || {
-            // The process's TLS: ring, as for DynamoDB.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let client = reqwest::Client::builder().timeout(TIMEOUT);
-            client.redirect(reqwest::redirect::Policy::none()).build().ok()
-        };
-        self.http.get_or_init(make).as_ref()
     }
 
     /// The key of an id; None where the provider has none. Fails where there are no keys at all and
@@ -108,18 +102,18 @@ impl Issuer {
         own.then_some(discovery.jwks_uri)
     }
 
+    /// Redirects are no answer: the connector follows none.
     async fn json<T: serde::de::DeserializeOwned>(&self, url: &str) -> Option<T> {
-        let response = self.http()?.get(url).send().await.ok()?;
-        if response.status() != 200 {
-            return None;
-        }
-        let (mut chunks, mut body) = (response.bytes_stream(), Vec::new());
-        while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.ok()?);
-            if body.len() > MOST_BYTES {
+        let request = http::Request::get(url).body(SdkBody::empty()).ok()?;
+        let request = HttpRequest::try_from(request).ok()?;
+        let answered = async {
+            let answer = self.http.get_or_init(aws::connector).call(request).await.ok()?;
+            if answer.status().as_u16() != 200 {
                 return None;
             }
-        }
-        serde_json::from_slice(&body).ok()
+            Limited::new(answer.into_body(), MOST_BYTES).collect().await.ok()
+        };
+        let body = tokio::time::timeout(TIMEOUT, answered).await.ok()??;
+        serde_json::from_slice(&body.to_bytes()).ok()
     }
 }

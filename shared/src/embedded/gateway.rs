@@ -38,7 +38,7 @@ pub fn gateway(template: Template, functions: &[Function], app: &App) -> Router 
     let preflights = Router::new()
         .fallback(async || StatusCode::NO_CONTENT)
         .layer(cors.clone())
-        .layer(from_fn_with_state(None, envelope));
+        .layer(from_fn_with_state((None, app.sentry.clone()), envelope));
     let calls = functions.clone().layer(cors);
     Router::new().fallback(async move |request: Request| {
         // The layer takes any OPTIONS for a preflight; a plain one is the function's to refuse.

@@ -9,10 +9,10 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::worker::{Event, Handle, call};
+use crate::worker::{Event, Handle};
 
 /// As long as Lambda gives the workers.
-const INVOCATION: Duration = Duration::from_secs(120);
+const INVOCATION: Duration = Duration::from_mins(2);
 
 /// The stream of one table of a DynamoDB on a loopback address, read for one worker.
 pub struct Stream {
@@ -47,7 +47,7 @@ impl Stream {
 
     /// Hands what is there to the worker, batch by batch: how many records it did. None where it
     /// failed, or the stream can't be read; what it did not do comes again.
-    pub async fn hand_over(&mut self, name: &'static str, worker: &Handle) -> Option<usize> {
+    pub async fn hand_over(&mut self, worker: &Handle) -> Option<usize> {
         if self.shards.is_empty() {
             self.find_shards().await?;
         }
@@ -64,10 +64,8 @@ impl Stream {
             };
             let records = read.get("Records").and_then(Value::as_array).cloned();
             let records = records.unwrap_or_default();
-            let failed = match records.is_empty() {
-                true => None,
-                false => first_failed(name, worker, &records).await,
-            };
+            let failed =
+                if records.is_empty() { None } else { first_failed(worker, &records).await };
             let good = records.iter().take_while(|record| failed.as_deref() != sequence(record));
             let good: Vec<_> = good.collect();
             done += good.len();
@@ -76,13 +74,14 @@ impl Stream {
             }
             let next = match &failed {
                 Some(failed) => self.iterator(&id, Some(failed)).await?,
-                None => match read.get("NextShardIterator").and_then(Value::as_str) {
-                    Some(next) => next.to_owned(),
-                    None => {
+                None => {
+                    if let Some(next) = read.get("NextShardIterator").and_then(Value::as_str) {
+                        next.to_owned()
+                    } else {
                         ended.push(id);
                         continue;
                     }
-                },
+                }
             };
             self.shards.get_mut(at)?.iterator = next;
             if failed.is_some() {
@@ -125,8 +124,8 @@ impl Stream {
         // A loopback DynamoDB asks for a signature and doesn't check it.
         const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=local/20250101/local/dynamodb/aws4_request, SignedHeaders=host;x-amz-date, Signature=0000";
         let service = match operation {
-            "DescribeTable" => "DynamoDB_20120810",
-            _ => "DynamoDBStreams_20120810",
+            "DescribeStream" | "GetShardIterator" | "GetRecords" => "DynamoDBStreams_20120810",
+            _ => "DynamoDB_20120810",
         };
         let request = self
             .http
@@ -146,13 +145,13 @@ fn sequence(record: &Value) -> Option<&str> {
 }
 
 /// Calls the worker: the first record that it did not do.
-async fn first_failed(name: &'static str, worker: &Handle, records: &[Value]) -> Option<String> {
+async fn first_failed(worker: &Handle, records: &[Value]) -> Option<String> {
     let event = Event {
         payload: json!({"Records": records}),
         deadline: Instant::now() + INVOCATION,
         request_id: Uuid::now_v7().to_string(),
     };
-    let Ok(answer) = call(name, worker, event).await else {
+    let Ok(answer) = worker(event).await else {
         return records.first().and_then(sequence).map(str::to_owned);
     };
     let failed = answer.pointer("/batchItemFailures/0/itemIdentifier")?.as_str()?;
@@ -169,11 +168,52 @@ pub(super) fn index(file: &Path) -> rusqlite::Result<()> {
 
 /// The last record stays: its number is where the next begins.
 pub(super) fn trim(file: &Path, table: &str, passed: &str) -> rusqlite::Result<()> {
+    // A record's number is stored as an integer, and shown with this much added to it, which no
+    // integer of SQLite's holds.
+    const SHOWN: u128 = 10_u128.pow(20);
+    let stored = passed.parse().ok().and_then(|shown: u128| shown.checked_sub(SHOWN));
+    let Some(stored) = stored.and_then(|stored| i64::try_from(stored).ok()) else { return Ok(()) };
     Connection::open(file)?
         .execute(
             "DELETE FROM _stream_records
-             WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) < CAST(?2 AS INTEGER)",
-            params![table, passed],
+             WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) < ?2",
+            params![table, stored],
         )
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::embedded::Embedded;
+    use crate::worker::done_before;
+
+    #[tokio::test]
+    async fn what_the_worker_has_not_passed_is_not_trimmed() {
+        let embedded = Embedded::start(None, 0).expect("an embedded DynamoDB");
+        let mut stream = Stream::new(&embedded.url(), "things", 2);
+        let key = json!({"AttributeName": "pk", "AttributeType": "S"});
+        let table = json!({
+            "TableName": "things", "AttributeDefinitions": [key], "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "KEYS_ONLY"},
+        });
+        stream.ask("CreateTable", &table).await.expect("a table");
+        for id in 0..5 {
+            let put = json!({"TableName": "things", "Item": {"pk": {"S": id.to_string()}}});
+            stream.ask("PutItem", &put).await.expect("an item");
+        }
+        let worker: Handle = Arc::new(|_| async { Ok(done_before(None)) }.boxed());
+        for left in [2, 2, 1, 0] {
+            assert_eq!(stream.hand_over(&worker).await, Some(left));
+            let passed = stream.passed().expect("a record was passed");
+            embedded.trim("things", passed).expect("a trim");
+        }
+        let mut again = Stream::new(&embedded.url(), "things", 2);
+        assert_eq!(again.hand_over(&worker).await, Some(1), "all but the last are gone");
+    }
 }

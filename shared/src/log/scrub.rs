@@ -1,7 +1,6 @@
 //! A second net under the log: what looks like a person's address, phone or social security number
 //! is blotted out of every line. The first net is that no line is given any.
 
-use std::io::{self, Write};
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
@@ -24,21 +23,6 @@ pub fn scrubbed(line: &str) -> String {
     PATTERNS.iter().fold(line.to_owned(), |line, (pattern, mark)| {
         pattern.replace_all(&line, *mark).into_owned()
     })
-}
-
-/// Writes whole lines to stderr, scrubbed.
-pub struct Scrubbing;
-
-impl Write for Scrubbing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let line = scrubbed(&String::from_utf8_lossy(bytes));
-        io::stderr().lock().write_all(line.as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }
 
 #[cfg(test)]

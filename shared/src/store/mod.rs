@@ -165,7 +165,7 @@ impl Store {
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn table_name(&self, table: Table) -> &str {
+    pub fn table_name(&self, table: Table) -> &str {
         self.tables.name(table)
     }
 

@@ -21,7 +21,7 @@ use crate::auth::{Claim, DEFAULT_LOCATION, Scope, StoredKey, User};
 use crate::embedded::{Embedded, Stream, Template, gateway};
 use crate::store::{Item, Table};
 use crate::values::Timestamp;
-use crate::worker::{Event, Failed, Worker, call};
+use crate::worker::{Event, Failed, Handle, Worker};
 
 pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 
@@ -121,29 +121,17 @@ impl TestApp {
     /// Hands a worker everything that the streams have for it, until there is nothing more: how
     /// many records it did. It goes through the proxy, and is given up where it fails 20 times.
     pub async fn drain(&self, worker: &Worker) -> usize {
-        let template = Template::of_the_project().expect("a template");
-        let url = self.faults.url();
-        let variable = |name: &str| variable(&template, &self.settings, name, url.clone());
-        let (handle, _) = worker.begin(variable).await.expect("a worker");
-        let mut streams: Vec<_> = template
-            .mappings()
-            .iter()
-            .filter(|mapping| mapping.worker == worker.name)
-            .map(|of| Stream::new(&self.embedded.url(), &of.table, of.batch_size))
-            .collect();
+        let (handle, mut streams) = self.streams(worker).await;
         let (mut done, mut failures) = (0, 0);
         loop {
             let mut more = false;
             for stream in &mut streams {
-                match stream.hand_over(worker.name, &handle).await {
-                    Some(did) => {
-                        more |= did > 0;
-                        done += did;
-                    }
-                    None => {
-                        more = true;
-                        failures += 1;
-                    }
+                if let Some(did) = stream.hand_over(&handle).await {
+                    more |= did > 0;
+                    done += did;
+                } else {
+                    more = true;
+                    failures += 1;
                 }
             }
             assert!(failures < 20, "{} fails on and on", worker.name);
@@ -151,6 +139,28 @@ impl TestApp {
                 return done;
             }
         }
+    }
+
+    /// Drives a worker beside what else goes on, whatever fails, until it is dropped.
+    pub async fn drive(&self, worker: &Worker) {
+        let (handle, mut streams) = self.streams(worker).await;
+        loop {
+            for stream in &mut streams {
+                while stream.hand_over(&handle).await.is_some_and(|did| did > 0) {}
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn streams(&self, worker: &Worker) -> (Handle, Vec<Stream>) {
+        let template = Template::of_the_project().expect("a template");
+        let url = self.faults.url();
+        let variable = |name: &str| variable(&template, &self.settings, name, url.clone());
+        let (handle, _) = worker.begin(variable).await.expect("a worker");
+        let mapped = template.mappings().iter().filter(|mapping| mapping.worker == worker.name);
+        let url = self.embedded.url();
+        let streams = mapped.map(|of| Stream::new(&url, &of.table, of.batch_size));
+        (handle, streams.collect())
     }
 
     /// Calls a worker with one event.
@@ -161,7 +171,7 @@ impl TestApp {
         let (handle, _) = worker.begin(variable).await.expect("a worker");
         let deadline = Instant::now() + Duration::from_mins(2);
         let request_id = Uuid::now_v7().to_string();
-        call(worker.name, &handle, Event { payload, deadline, request_id }).await
+        handle(Event { payload, deadline, request_id }).await
     }
 
     /// The connection itself, past the proxy.
@@ -175,7 +185,7 @@ impl TestApp {
     }
 
     pub fn anon(&self) -> Client {
-        Client { router: self.router.clone(), credential: None, headers: Vec::new() }
+        Client::of(self.router.clone())
     }
 
     pub fn admin(&self) -> Client {
@@ -264,18 +274,7 @@ impl TestApp {
 
     /// Everything in a table.
     pub async fn items(&self, table: Table) -> Vec<Item> {
-        let mut items = Vec::new();
-        let mut start: Option<HashMap<String, AttributeValue>> = None;
-        loop {
-            let scan =
-                self.dynamodb.scan().table_name(self.table(table)).set_exclusive_start_key(start);
-            let page = scan.send().await.expect("a scan");
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return items;
-            }
-        }
+        items(&self.dynamodb, &self.table(table)).await
     }
 
     /// All audit entries of one type, oldest first: `USERNAME ACCESS TYPE [CHANGED]`. Each must be
@@ -326,7 +325,30 @@ impl TestApp {
     }
 }
 
+/// Everything in a table of this name.
+///
+/// # Panics
+/// Where it can't be read.
+pub async fn items(dynamodb: &aws_sdk_dynamodb::Client, table: &str) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut start: Option<HashMap<String, AttributeValue>> = None;
+    loop {
+        let scan = dynamodb.scan().table_name(table).set_exclusive_start_key(start);
+        let page = scan.send().await.expect("a scan");
+        items.extend(page.items.unwrap_or_default());
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return items;
+        }
+    }
+}
+
 impl Client {
+    /// Nobody yet, who sends to a router.
+    pub fn of(router: Router) -> Self {
+        Self { router, credential: None, headers: Vec::new() }
+    }
+
     /// The same caller, with one more header in every request.
     #[must_use]
     pub fn header(&self, name: &str, value: &str) -> Self {

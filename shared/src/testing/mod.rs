@@ -6,11 +6,15 @@
 )]
 
 mod app;
+mod clock;
 mod cost;
 mod faults;
+mod sentry;
 mod tokens;
 
-pub use self::app::{ADMIN_TOKEN, Client, Reply, TestApp};
+pub use self::app::{ADMIN_TOKEN, Client, Reply, TestApp, items};
+pub use self::clock::{clock_is_ahead_ms, step_clock};
 pub use self::cost::assert_in_the_table;
 pub use self::faults::{Fault, FaultProxy};
+pub use self::sentry::{Envelope, Sentry};
 pub use self::tokens::{Issuer, SigningKey, now, part};

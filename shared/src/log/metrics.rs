@@ -1,0 +1,70 @@
+//! Metrics in CloudWatch's embedded metric format: members of a log line, so that a request costs
+//! one line and no call.
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::values::Timestamp;
+
+pub const NAMESPACE: &str = "Quartet";
+
+/// What one request or call adds to the metrics, by its service and, for a request, its route.
+#[derive(Serialize)]
+pub struct Metrics<'a> {
+    _aws: Declared,
+    #[serde(rename = "Service")]
+    service: &'a str,
+    #[serde(rename = "Route", skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
+    #[serde(flatten)]
+    values: BTreeMap<&'static str, f64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Declared {
+    timestamp: i64,
+    cloud_watch_metrics: [Directive; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: Vec<Vec<&'static str>>,
+    metrics: Vec<Metric>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl<'a> Metrics<'a> {
+    /// What is zero is left out: a metric is paid for in each hour that names it. `always` isn't.
+    pub fn new(
+        service: &'a str,
+        route: Option<&'a str>,
+        always: &[(&'static str, &'static str, f64)],
+        unless_zero: &[(&'static str, &'static str, f64)],
+    ) -> Self {
+        let counted = unless_zero.iter().filter(|(.., value)| *value != 0.0);
+        let figures: Vec<_> = always.iter().chain(counted).collect();
+        let metrics = figures.iter().map(|(name, unit, _)| Metric { name, unit }).collect();
+        let dimensions = match route {
+            Some(_) => vec![vec!["Service", "Route"], vec!["Service"]],
+            None => vec![vec!["Service"]],
+        };
+        let directive = Directive { namespace: NAMESPACE, dimensions, metrics };
+        Self {
+            _aws: Declared { timestamp: Timestamp::now().ms(), cloud_watch_metrics: [directive] },
+            service,
+            route,
+            values: figures.iter().map(|(name, _, value)| (*name, *value)).collect(),
+        }
+    }
+}
