@@ -8,6 +8,12 @@
 //!
 //! Parsers have targets of their own beside their code: JSON, timestamps, decimals, cursors, tokens,
 //! outages as they stream, times of outages, samples, places, words.
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::match_bool,
+    clippy::format_collect,
+    reason = "a test may be plain"
+)]
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 #[path = "../../functions/outages/tests/common/mod.rs"]
