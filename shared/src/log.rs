@@ -11,14 +11,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
-use serde_json::json;
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 use uuid::Uuid;
 
 use self::line::{Lines, Process, print};
-use self::metrics::{Metrics, NAMESPACE};
+use self::metrics::{Metrics, Whose};
 pub use self::scope::{Found, Scope};
 pub use self::scrub::scrubbed;
 use crate::config::Basics;
@@ -118,8 +117,7 @@ impl Request<'_> {
         let is = |which: bool| f64::from(u8::from(which));
         let metrics = process.metrics.then(|| {
             Metrics::new(
-                &process.service,
-                Some(&name),
+                process.whose(Some(&name)),
                 &[("Requests", "Count", 1.0), ("Latency", "Milliseconds", self.duration_ms)],
                 &[
                     ("Errors", "Count", is(self.status >= 500)),
@@ -143,8 +141,7 @@ impl Work {
         };
         let metrics = process.metrics.then(|| {
             Metrics::new(
-                &process.service,
-                None,
+                process.whose(None),
                 &[("Calls", "Count", 1.0), ("Duration", "Milliseconds", self.duration_ms)],
                 &[
                     ("Failures", "Count", failed),
@@ -254,13 +251,11 @@ pub fn tampered(item: &str, entry: &str, event: &str) {
 /// One count as a metric, in CloudWatch's embedded metric format: a line by itself, whatever the
 /// level. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 pub fn count(metric: &'static str, value: u64) {
-    let metrics = json!([{
-        "Namespace": NAMESPACE,
-        "Dimensions": [[]],
-        "Metrics": [{"Name": metric, "Unit": "Count"}],
-    }]);
-    let aws = json!({"Timestamp": Timestamp::now().ms(), "CloudWatchMetrics": metrics});
-    eprintln!("{}", json!({"_aws": aws, (metric): value}));
+    let Some(process) = Process::get().filter(|process| process.metrics) else { return };
+    let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+    let whose = Whose { service: None, ..process.whose(None) };
+    let metrics = Metrics::new(whose, &[(metric, "Count", value)], &[]);
+    eprintln!("{}", serde_json::to_string(&metrics).unwrap_or_default());
 }
 
 /// Something that can't be, and is answered with 500.

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use serde::Serialize;
 use tracing::Level;
 
+use super::metrics::Whose;
 use super::scope::Scope;
 use super::scrub::scrubbed;
 use crate::config::Basics;
@@ -15,6 +16,7 @@ use crate::config::Basics;
 pub struct Process {
     /// A function's or worker's name.
     pub service: String,
+    pub environment: String,
     pub level: Level,
     /// Whether metrics are printed.
     pub metrics: bool,
@@ -49,6 +51,7 @@ impl Process {
     pub fn start(service: &str, settings: &Basics) -> &'static Self {
         PROCESS.get_or_init(|| Self {
             service: service.to_owned(),
+            environment: settings.environment.clone(),
             level: settings.log_level,
             metrics: settings.metrics,
             tags: members(&Tags {
@@ -57,6 +60,10 @@ impl Process {
                 version: env!("CARGO_PKG_VERSION"),
             }),
         })
+    }
+
+    pub fn whose<'a>(&'a self, route: Option<&'a str>) -> Whose<'a> {
+        Whose { environment: &self.environment, service: Some(&self.service), route }
     }
 
     /// None in a test that hasn't started the log.

@@ -8,16 +8,26 @@ use serde::Serialize;
 
 use crate::values::Timestamp;
 
-pub const NAMESPACE: &str = "Quartet";
+const NAMESPACE: &str = "Quartet";
 
-/// What one request or call adds to the metrics, by its service and, for a request, its route.
+/// Whose a figure is.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Whose<'a> {
+    /// Two stacks in one account stay apart by it.
+    pub environment: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<&'a str>,
+}
+
+/// What one request or call adds to the metrics.
 #[derive(Serialize)]
 pub struct Metrics<'a> {
     _aws: Declared,
-    #[serde(rename = "Service")]
-    service: &'a str,
-    #[serde(rename = "Route", skip_serializing_if = "Option::is_none")]
-    route: Option<&'a str>,
+    #[serde(flatten)]
+    whose: Whose<'a>,
     #[serde(flatten)]
     values: BTreeMap<&'static str, f64>,
 }
@@ -47,23 +57,24 @@ struct Metric {
 impl<'a> Metrics<'a> {
     /// What is zero is left out: a metric is paid for in each hour that names it. `always` isn't.
     pub fn new(
-        service: &'a str,
-        route: Option<&'a str>,
+        whose: Whose<'a>,
         always: &[(&'static str, &'static str, f64)],
         unless_zero: &[(&'static str, &'static str, f64)],
     ) -> Self {
         let counted = unless_zero.iter().filter(|(.., value)| *value != 0.0);
         let figures: Vec<_> = always.iter().chain(counted).collect();
         let metrics = figures.iter().map(|(name, unit, _)| Metric { name, unit }).collect();
-        let dimensions = match route {
-            Some(_) => vec![vec!["Service", "Route"], vec!["Service"]],
-            None => vec![vec!["Service"]],
+        let dimensions = match whose {
+            Whose { route: Some(_), .. } => {
+                vec![vec!["Environment", "Service", "Route"], vec!["Environment", "Service"]]
+            }
+            Whose { service: Some(_), .. } => vec![vec!["Environment", "Service"]],
+            _ => vec![vec!["Environment"]],
         };
         let directive = Directive { namespace: NAMESPACE, dimensions, metrics };
         Self {
             _aws: Declared { timestamp: Timestamp::now().ms(), cloud_watch_metrics: [directive] },
-            service,
-            route,
+            whose,
             values: figures.iter().map(|(name, _, value)| (*name, *value)).collect(),
         }
     }

@@ -3,7 +3,13 @@ use serde_json::{Value, json};
 use super::*;
 
 fn process(level: Level, metrics: bool) -> Process {
-    Process { service: "coupons".to_owned(), level, metrics, tags: String::new() }
+    Process {
+        service: "coupons".to_owned(),
+        environment: "prod".to_owned(),
+        level,
+        metrics,
+        tags: String::new(),
+    }
 }
 
 fn request(status: u16, caller: &Named) -> Request<'_> {
@@ -43,7 +49,7 @@ fn one_line_is_both_log_and_metrics() {
             "read_units": 0.5, "write_units": 0.0,
             "_aws": {"Timestamp": null, "CloudWatchMetrics": [{
                 "Namespace": "Quartet",
-                "Dimensions": [["Service", "Route"], ["Service"]],
+                "Dimensions": [["Environment", "Service", "Route"], ["Environment", "Service"]],
                 "Metrics": [
                     {"Name": "Requests", "Unit": "Count"},
                     {"Name": "Latency", "Unit": "Milliseconds"},
@@ -51,7 +57,7 @@ fn one_line_is_both_log_and_metrics() {
                     {"Name": "ReadUnits", "Unit": "Count"},
                 ],
             }]},
-            "Service": "coupons", "Route": "GET /coupons/{id}",
+            "Environment": "prod", "Service": "coupons", "Route": "GET /coupons/{id}",
             "Requests": 1.0, "Latency": 1.5, "ColdStarts": 1.0, "ReadUnits": 0.5,
         })
     );
@@ -105,7 +111,8 @@ fn a_worker_counts_calls_and_failures() {
     let line = parsed(work.line(&process(Level::INFO, true), false));
     assert_eq!(line.get("level"), Some(&json!("ERROR")));
     assert_eq!(line.get("failed"), Some(&json!("storage_unavailable")));
-    assert_eq!(line.pointer("/_aws/CloudWatchMetrics/0/Dimensions"), Some(&json!([["Service"]])));
+    let dimensions = line.pointer("/_aws/CloudWatchMetrics/0/Dimensions");
+    assert_eq!(dimensions, Some(&json!([["Environment", "Service"]])));
     for (name, value) in [("Calls", 1.0), ("Failures", 1.0), ("Duration", 7.0)] {
         assert_eq!(line.get(name), Some(&json!(value)), "{name}");
     }

@@ -1,7 +1,13 @@
 //! One transaction for a change: its items, its audit entries and its idempotency record.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::transact_write_items::{
     TransactWriteItemsError, TransactWriteItemsOutput,
 };
@@ -162,6 +168,7 @@ impl Store {
         token: &str,
     ) -> Result<Option<Vec<CancellationReason>>, Problem> {
         let mut patience = Patience::new();
+        let tries = Tries::default();
         loop {
             let began = Instant::now();
             let sent = self
@@ -170,6 +177,8 @@ impl Store {
                 .set_transact_items(Some(items.to_vec()))
                 .client_request_token(token)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .customize()
+                .interceptor(tries.clone())
                 .send()
                 .await;
             self.meter
@@ -177,7 +186,12 @@ impl Store {
             let Err(error) = sent else { return Ok(None) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    return Ok(Some(cancelled.cancellation_reasons().to_vec()));
+                    let reasons = cancelled.cancellation_reasons();
+                    // An earlier try may have been done and its answer lost: its token will tell.
+                    if !tries.were_many() || !is_passing(reasons) {
+                        return Ok(Some(reasons.to_vec()));
+                    }
+                    patience.pause().await?;
                 }
                 // An earlier try of this very transaction is still running.
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => {
@@ -186,6 +200,32 @@ impl Store {
                 _ => return Err(failed("TransactWriteItems", &error)),
             }
         }
+    }
+}
+
+/// How often one transaction was sent, the SDK's own retries included.
+#[derive(Debug, Default, Clone)]
+struct Tries(Arc<AtomicU32>);
+
+impl Tries {
+    fn were_many(&self) -> bool {
+        self.0.load(Relaxed) > 1
+    }
+}
+
+impl Intercept for Tries {
+    fn name(&self) -> &'static str {
+        "Tries"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Relaxed);
+        Ok(())
     }
 }
 
