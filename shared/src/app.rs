@@ -43,7 +43,7 @@ impl App {
         tables: &[Table],
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
-        let http = aws::http();
+        let http = aws::http(&get);
         let secrets = secrets::read(secrets::OF_FUNCTIONS, http.clone(), &get).await?;
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
         let settings = Settings::from_variables(get)?;

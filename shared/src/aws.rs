@@ -11,18 +11,47 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::{
     Credentials, ProvideCredentials, Region, SharedCredentialsProvider, SharedHttpClient,
 };
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 
 use crate::config::is_loopback;
 
-/// Reads the machine's certificates: once for all services.
-pub fn http() -> SharedHttpClient {
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+/// Amazon's own roots. To read and parse all that a machine trusts is nine tenths of the
+/// instructions of a start.
+#[cfg(any(test, not(feature = "embedded")))]
+const AMAZON: &str = include_str!("aws/roots.pem");
+
+/// One for all services: connections and certificates. `get` reads an environment variable.
+pub fn http(get: impl Fn(&'static str) -> Option<String>) -> SharedHttpClient {
+    let context = TlsContext::builder().with_trust_store(trusted(get)).build();
+    Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context.unwrap_or_default())
+        .build_https()
 }
 
-/// For what is no AWS service: the same client without its retries. It follows no redirects.
+/// AWS's services are under Amazon's roots. Another endpoint may be under any, and so may they for
+/// whoever says which certificates to trust, in the variables that OpenSSL made common.
+#[cfg(not(feature = "embedded"))]
+fn trusted(get: impl Fn(&'static str) -> Option<String>) -> TrustStore {
+    let others =
+        ["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SSM"];
+    let mut others = others.into_iter().filter_map(get);
+    if others.any(|value| !value.is_empty() && !is_loopback(&value)) {
+        return TrustStore::default();
+    }
+    TrustStore::empty().with_pem_certificate(AMAZON)
+}
+
+/// A laptop may be behind a proxy with a root of its own.
+#[cfg(feature = "embedded")]
+fn trusted(_: impl Fn(&'static str) -> Option<String>) -> TrustStore {
+    TrustStore::default()
+}
+
+/// For what is no AWS service: the same client without its retries, and all that the machine
+/// trusts. It follows no redirects.
 pub fn connector() -> Connector {
     Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
 }
@@ -73,4 +102,24 @@ async fn found(_: SharedHttpClient) -> SdkConfig {
 #[cfg(feature = "embedded")]
 async fn found(http: SharedHttpClient) -> SdkConfig {
     aws_config::from_env().http_client(http).load().await
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::RootCertStore;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    #[test]
+    fn amazons_roots_can_be_read_and_are_the_five_that_are_named() {
+        let read: Vec<_> = CertificateDer::pem_slice_iter(AMAZON.as_bytes()).flatten().collect();
+        let hashes = read.iter().map(|root| ring::digest::digest(&ring::digest::SHA256, root));
+        for hash in hashes {
+            assert!(AMAZON.contains(&format!(" {} ", hex::encode(hash))));
+        }
+        let mut roots = RootCertStore::empty();
+        assert_eq!(roots.add_parsable_certificates(read), (5, 0));
+    }
 }

@@ -71,7 +71,7 @@ impl Worker {
         &self,
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<(Handle, Basics), BadSetting> {
-        let http = aws::http();
+        let http = aws::http(&get);
         let secrets: HashMap<_, _> = secrets::read(self.secrets, http.clone(), &get).await?;
         let get = |name| secrets.get(name).cloned().or_else(|| get(name));
         let basics = Basics::from_variables(get)?;

@@ -136,7 +136,8 @@ pub async fn recordings(clients: &[Client], told: &Told) {
 fn made_once(stored: &[(&Kind, Vec<Value>)], told: &Told) {
     let mut by_tag: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
     for (kind, items) in stored {
-        for item in items {
+        // A recording that is laid down is nobody's yet: of two tries at once, one is left so.
+        for item in items.iter().filter(|item| text(item, "/status") != "uploading") {
             let of_tag = by_tag.entry((kind.item_type, text(item, kind.tag))).or_default();
             of_tag.push(text(item, kind.id));
         }
