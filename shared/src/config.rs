@@ -2,6 +2,7 @@
 //! line that names it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -138,7 +139,7 @@ fn issuer(
 
 /// One secret in several versions: the first makes, all verify.
 #[derive(Clone)]
-pub struct Secrets(Vec<SecretString>);
+pub struct Secrets(Arc<[SecretString]>);
 
 impl Secrets {
     fn needed(

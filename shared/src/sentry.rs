@@ -236,7 +236,7 @@ fn tags(scope: &Scope, call: &Call) -> Map<String, String> {
     let mut tags: Map<_, _> =
         given.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     // It may be the caller's own.
-    tags.insert("request_id".to_owned(), scrubbed(&scope.request_id));
+    tags.insert("request_id".to_owned(), scrubbed(&scope.request_id).into_owned());
     if let Some(trace) = &scope.trace {
         tags.insert("xray_trace_id".to_owned(), trace.x_ray().to_owned());
     }

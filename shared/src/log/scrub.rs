@@ -1,6 +1,7 @@
 //! A second net under the log: what looks like a person's address, phone or social security number
 //! is blotted out of every line. The first net is that no line is given any.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
@@ -19,15 +20,56 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     built.flatten().collect()
 });
 
-pub fn scrubbed(line: &str) -> String {
+pub fn scrubbed(line: &str) -> Cow<'_, str> {
+    if is_clean(line) { Cow::Borrowed(line) } else { Cow::Owned(blotted(line)) }
+}
+
+fn blotted(line: &str) -> String {
     PATTERNS.iter().fold(line.to_owned(), |line, (pattern, mark)| {
         pattern.replace_all(&line, *mark).into_owned()
     })
 }
 
+/// Whether no pattern can match, by what each has to have: `@`, `+` before a digit, or the groups
+/// that a number ends with. Nearly all lines are clean, and the patterns take half the CPU time of a
+/// short request.
+fn is_clean(line: &str) -> bool {
+    let line = line.as_bytes();
+    let is_country_code = |pair: &[u8]| matches!(pair, [b'+', b'0'..=b'9']);
+    !line.contains(&b'@')
+        && !line.windows(2).any(is_country_code)
+        && !line.windows(9).any(ends_a_number)
+}
+
+/// `-555-1234`, `)555-1234` or `7-05-1120`, with other gaps too.
+fn ends_a_number(window: &[u8]) -> bool {
+    let &[before, one, two, three, gap, ref last @ ..] = window else { return false };
+    let digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+    match gap {
+        b'-' if one == b'-' => digits(&[two, three]) && digits(last),
+        b' ' | b'.' | b'-' => {
+            b" .-)".contains(&before) && digits(&[one, two, three]) && digits(last)
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8_192))]
+
+        #[test]
+        fn a_line_that_is_taken_for_clean_has_nothing_to_blot_out(
+            line in r"\PC{0,2}[a+(]?[0-9]{0,3}\)?[ .-]?[0-9]{2,3}[ .-][0-9]{3,5}[a@ .-]?\PC{0,2}",
+        ) {
+            prop_assert_eq!(scrubbed(&line), blotted(&line));
+        }
+    }
 
     #[test]
     fn addresses_phones_and_social_security_numbers_are_blotted_out() {
