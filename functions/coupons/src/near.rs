@@ -159,11 +159,12 @@ impl Search {
     /// Cells that hold the whole circle, few and not much larger than it.
     fn cover(&self) -> Vec<Cell> {
         let meets = |cell: &Cell| cell.least_km(self.from) <= self.radius_km;
-        let mut cells: Vec<_> = Cell::partitions().filter(meets).collect();
+        let mut cells = vec![Cell::EARTH];
         loop {
             let smaller: Vec<_> =
                 cells.iter().flat_map(|cell| cell.children()).filter(meets).collect();
-            if smaller.is_empty() || smaller.len() > FIRST_CELLS {
+            let enough = smaller.is_empty() || smaller.len() > FIRST_CELLS;
+            if enough && cells.iter().all(|cell| cell.has_partition()) {
                 return cells;
             }
             cells = smaller;
