@@ -56,7 +56,9 @@ async fn main() -> Result<()> {
         }
     }
     print!("| route |");
-    sizes.iter().for_each(|size| print!(" {size}: cost | ms |"));
+    for size in &sizes {
+        print!(" {size}: cost | ms |");
+    }
     println!("\n| --- |{}", " --- | --- |".repeat(sizes.len()));
     for (number, call) in stored.calls.iter().enumerate() {
         let figures = rows.get(&number).map(|figures| figures.join(" | ")).unwrap_or_default();

@@ -7,6 +7,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,10 +21,11 @@ const CLIENTS: usize = 8;
 const CALLS: u32 = 300;
 
 /// `local` in a process of its own, and where it listens.
-fn local(stored: &Stored) -> Result<(Process, String)> {
+fn local(stored: &Stored, folder: &Path) -> Result<(Process, String)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     let url = stored.app.faults.url();
-    command.args(["--port", "0", "--seed", "none", "--dynamodb-url", url.as_str()]);
+    command.args(["--port", "0", "--seed", "none", "--dynamodb-url", url.as_str(), "--data-dir"]);
+    command.arg(folder);
     command.envs(stored.variables()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = Process(command.spawn()?);
     let lines = BufReader::new(process.0.stdout.take().ok_or("no stdout")?).lines();
@@ -40,10 +42,10 @@ async fn under_load(process: &Process, url: &str, key: &str, call: &Call) -> Res
     let http = reqwest::Client::new();
     let url = Arc::new(format!("{url}{}", call.path));
     let (done, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let send = |number: usize| {
+    let send = || {
         let request = http.request(call.method().parse().unwrap_or_default(), url.as_str());
         let request = request.header("x-api-key", key).header("content-type", "application/json");
-        let request = match call.body(number) {
+        let request = match call.body(0) {
             Some(body) => request.body(body),
             None => request,
         };
@@ -55,14 +57,14 @@ async fn under_load(process: &Process, url: &str, key: &str, call: &Call) -> Res
             }
         }
     };
-    if !send(0).await {
+    if !send().await {
         return Err(format!("{} is not answered", call.path).into());
     }
     let (began, before) = (Instant::now(), process.cpu_ms()?);
     let clients = (0..CLIENTS).map(|_| async {
         while began.elapsed() < LASTS {
-            let number = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if !send(number).await {
+            done.fetch_add(1, Ordering::Relaxed);
+            if !send().await {
                 failed.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -99,7 +101,8 @@ async fn alone(stored: &Stored, call: &Call) -> Result<Option<(f64, f64)>> {
 async fn main() -> Result<()> {
     let stored = Stored::start(&[]).await?;
     stored.app.faults.answers_at_once();
-    let (process, url) = local(&stored)?;
+    let folder = tempfile::tempdir()?;
+    let (process, url) = local(&stored, folder.path())?;
     println!("| route | `local`: requests a second | CPU µs | function: calls a second | CPU µs |");
     println!("| --- | --- | --- | --- | --- |");
     for call in &stored.calls {

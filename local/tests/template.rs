@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::embedded::Template;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -273,6 +273,36 @@ fn every_alarm_tells_somebody_is_on_the_dashboard_and_has_its_page_in_the_runboo
     for title in titles {
         assert!(alarms.iter().any(|(id, _)| id == title), "no alarm is called {title}");
     }
+    Ok(())
+}
+
+#[test]
+fn our_own_metrics_are_asked_for_as_the_functions_print_them() -> Result {
+    let template = template()?;
+    let mut alarms = 0;
+    for (id, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        if alarm["Namespace"] == "Quartet" {
+            alarms += 1;
+            let expected = json!([{"Name": "Environment", "Value": "Environment"}]);
+            assert_eq!(alarm["Dimensions"], expected, "{id}");
+        }
+        for query in alarm["Metrics"].as_array().into_iter().flatten() {
+            let query = query["Expression"].as_str().unwrap_or_default();
+            let own = query.contains("\"Quartet\"");
+            let of =
+                "SCHEMA(\"Quartet\", Environment, Service) WHERE Environment = '${Environment}'";
+            assert!(!own || query.contains(of), "{id}: {query}");
+            alarms += usize::from(own);
+        }
+    }
+    assert_eq!(alarms, 7);
+    let (_, dashboard) = of_type(&template, "AWS::CloudWatch::Dashboard").remove(0);
+    let body = dashboard["DashboardBody"].as_str().unwrap_or_default();
+    let searches = body.matches("{Quartet,").count();
+    let of = "Environment=\\\"${Environment}\\\" MetricName";
+    assert!(searches > 0 && body.matches(of).count() == searches);
+    let plain = body.matches("[\"Quartet\", ").count();
+    assert_eq!(body.matches("\", \"Environment\", \"${Environment}\"]").count(), plain);
     Ok(())
 }
 

@@ -135,8 +135,11 @@ async fn a_process_that_is_killed_and_begun_again_loses_and_doubles_nothing() {
     let mut kills = 0;
     let killed = async {
         let mut random = StdRng::seed_from_u64(seed.0.wrapping_add(1_000));
+        // The first soon, so that there is one in the shortest run.
+        let mut pause_ms = 300;
         loop {
-            tokio::time::sleep(Duration::from_millis(random.random_range(500..4_000))).await;
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            pause_ms = random.random_range(500..4_000);
             local.signal("-KILL").expect("a signal");
             let _ = local.child.wait();
             local = begin(&data_dir);

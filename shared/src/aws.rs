@@ -35,13 +35,18 @@ pub fn http(get: impl Fn(&'static str) -> Option<String>) -> SharedHttpClient {
 /// whoever says which certificates to trust, in the variables that OpenSSL made common.
 #[cfg(not(feature = "embedded"))]
 fn trusted(get: impl Fn(&'static str) -> Option<String>) -> TrustStore {
-    let others =
-        ["SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SSM"];
-    let mut others = others.into_iter().filter_map(get);
-    if others.any(|value| !value.is_empty() && !is_loopback(&value)) {
+    if are_others_wanted(get) {
         return TrustStore::default();
     }
     TrustStore::empty().with_pem_certificate(AMAZON)
+}
+
+#[cfg(any(test, not(feature = "embedded")))]
+fn are_others_wanted(get: impl Fn(&'static str) -> Option<String>) -> bool {
+    let files = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(&get);
+    let endpoints =
+        ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SSM"].into_iter().filter_map(&get);
+    files.chain(endpoints.filter(|url| !url.starts_with("http://"))).any(|given| !given.is_empty())
 }
 
 /// A laptop may be behind a proxy with a root of its own.
@@ -111,6 +116,22 @@ mod tests {
     use rustls::pki_types::pem::PemObject;
 
     use super::*;
+
+    #[test]
+    fn other_roots_are_trusted_where_an_endpoint_needs_them_or_someone_asks() {
+        for (name, value, expected) in [
+            ("AWS_REGION", "eu-west-1", false),
+            ("SSL_CERT_FILE", "", false),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000", false),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "https://localhost:4566", true),
+            ("AWS_ENDPOINT_URL_SSM", "https://ssm.example", true),
+            ("SSL_CERT_FILE", "/etc/ssl/one.pem", true),
+            ("SSL_CERT_DIR", "/etc/ssl/certs", true),
+        ] {
+            let get = |asked: &str| (asked == name).then(|| value.to_owned());
+            assert_eq!(are_others_wanted(get), expected, "{name}={value}");
+        }
+    }
 
     #[test]
     fn amazons_roots_can_be_read_and_are_the_five_that_are_named() {

@@ -248,14 +248,18 @@ pub fn tampered(item: &str, entry: &str, event: &str) {
     count("AuditTampering", 1);
 }
 
-/// One count as a metric, in CloudWatch's embedded metric format: a line by itself, whatever the
-/// level. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+/// One count as a metric, where metrics are wanted: a line by itself, whatever the level. <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 pub fn count(metric: &'static str, value: u64) {
-    let Some(process) = Process::get().filter(|process| process.metrics) else { return };
+    if let Some(line) = Process::get().and_then(|process| counted(process, metric, value)) {
+        print(&line);
+    }
+}
+
+fn counted(process: &Process, metric: &'static str, value: u64) -> Option<String> {
     let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
     let whose = Whose { service: None, ..process.whose(None) };
-    let metrics = Metrics::new(whose, &[(metric, "Count", value)], &[]);
-    eprintln!("{}", serde_json::to_string(&metrics).unwrap_or_default());
+    let metrics = process.metrics.then(|| Metrics::new(whose, &[(metric, "Count", value)], &[]));
+    metrics.and_then(|metrics| serde_json::to_string(&metrics).ok())
 }
 
 /// Something that can't be, and is answered with 500.

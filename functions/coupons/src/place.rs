@@ -91,7 +91,7 @@ impl Cell {
         [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().filter(|_| inner).map(child).collect()
     }
 
-    /// The cell's partition in the index.
+    /// The partition in the index of a cell that has one.
     pub fn partition(self) -> String {
         let up = self.level - PARTITION_LEVEL;
         format!("{:02}-{:02}", self.x >> up, self.y >> up)

@@ -163,10 +163,14 @@ async fn an_answer_that_was_lost_for_good_is_given_to_the_retry() {
 async fn a_change_whose_answer_was_cut_is_no_conflict_with_itself() {
     let (app, ada) = app().await;
     let path = ada.post("/coupons", &save10()).await.header("location").to_owned();
-    app.faults.next("TransactWriteItems", Fault::CutAfter);
+    for fault in [Fault::CutAfter, Fault::Conflict] {
+        app.faults.next("TransactWriteItems", fault);
+    }
     let put = ada.header("if-match", "\"1\"").put(&path, &numbered(7)).await;
     assert_eq!((put.status.as_u16(), &put.json()["version"]), (200, &json!(2)), "{}", put.json());
-    app.faults.next("TransactWriteItems", Fault::CutAfter);
+    for fault in [Fault::CutAfter, Fault::Conflict, Fault::Conflict] {
+        app.faults.next("TransactWriteItems", fault);
+    }
     assert_eq!(ada.header("if-match", "\"2\"").delete(&path).await.status, 204);
     assert_eq!((coupons(&app).await, app.audit("coupons").await.len()), (0, 3));
 }

@@ -16,14 +16,14 @@ const CALLS_AT_ONCE: usize = 8;
 
 /// An id as old as `age_ms` before `id`, in the same shard.
 fn older(id: Uuid, age_ms: u64) -> Uuid {
-    let [.., version, place, variant, _, _, _, _, _, _, _] = id.into_bytes();
+    let [.., version, shard, variant, _, _, _, _, _, _, _] = id.into_bytes();
     let time = id.get_timestamp().map_or(0, |at| {
         let (seconds, nanoseconds) = at.to_unix();
         seconds * 1_000 + u64::from(nanoseconds / 1_000_000)
     });
     let [_, _, a, b, c, d, e, f] = time.saturating_sub(age_ms).to_be_bytes();
     let [g, h, i, j, k, l, m, ..] = rand::random::<[u8; 8]>();
-    Uuid::from_bytes([a, b, c, d, e, f, version, place, variant, g, h, i, j, k, l, m])
+    Uuid::from_bytes([a, b, c, d, e, f, version, shard, variant, g, h, i, j, k, l, m])
 }
 
 fn renamed(value: &AttributeValue, names: &[(String, String)]) -> AttributeValue {
@@ -57,6 +57,9 @@ pub async fn fill(app: &TestApp, table: Table, prefix: &str, count: usize) -> Re
         }
     }
     let patterns: Vec<_> = patterns.into_iter().collect();
+    if patterns.is_empty() {
+        return Err(format!("there is no {prefix}").into());
+    }
     let wanted = count.saturating_sub(patterns.len());
     let copies = patterns.iter().cycle().take(wanted).enumerate().flat_map(|(age, (id, items))| {
         let mut names = vec![(id.to_string(), older(*id, age as u64).to_string())];

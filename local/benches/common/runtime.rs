@@ -59,7 +59,9 @@ impl Runtime {
         self.events.send(event.to_owned())?;
         let answered = tokio::time::timeout(PATIENCE, self.answered.recv()).await?;
         let (outcome, body) = answered.ok_or("no answer")?;
-        let fine = outcome == "response" && !body.contains("\"statusCode\":5");
+        let is_status = body.contains("\"statusCode\":");
+        let is_success = !is_status || body.contains("\"statusCode\":2");
+        let fine = outcome == "response" && is_success;
         self.ready().await?;
         if fine { Ok(()) } else { Err(format!("{outcome}: {body}").into()) }
     }

@@ -14,7 +14,7 @@ const NAMESPACE: &str = "Quartet";
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Whose<'a> {
-    /// Two stacks in one account stay apart by it.
+    /// `dev` and `prod` in one account stay apart by it.
     pub environment: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<&'a str>,

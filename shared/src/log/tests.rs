@@ -120,3 +120,18 @@ fn a_worker_counts_calls_and_failures() {
     let line = parsed(work.line(&process(Level::INFO, true), false));
     assert_eq!((line.get("message"), line.get("Failures")), (None, None));
 }
+
+#[test]
+fn what_an_alarm_counts_is_the_environment_s_alone() {
+    let line = parsed(counted(&process(Level::ERROR, true), "AuditTampering", 3));
+    assert_eq!(
+        line.pointer("/_aws/CloudWatchMetrics/0"),
+        Some(&json!({
+            "Namespace": "Quartet", "Dimensions": [["Environment"]],
+            "Metrics": [{"Name": "AuditTampering", "Unit": "Count"}],
+        }))
+    );
+    let members = ["Environment", "Service", "AuditTampering"].map(|name| line.get(name).cloned());
+    assert_eq!(members, [Some(json!("prod")), None, Some(json!(3.0))]);
+    assert_eq!(counted(&process(Level::INFO, false), "AuditTampering", 3), None);
+}

@@ -60,7 +60,9 @@ impl Store {
                 Err(problem) => return self.refuse(key, problem).await,
             };
             if change.is_step {
-                if change.writes.is_empty() || self.transact(None, &change).await?.is_not_done() {
+                if change.writes.is_empty()
+                    || self.transact(None, &change, &mut patience).await?.is_not_done()
+                {
                     patience.pause().await?;
                 }
                 continue;
@@ -71,7 +73,7 @@ impl Store {
                     None => Ok(change.answer),
                 };
             }
-            match self.transact(key, &change).await? {
+            match self.transact(key, &change, &mut patience).await? {
                 Outcome::Done => return Ok(change.answer),
                 Outcome::Recorded(answer) => return answer,
                 Outcome::Refused(problem) => return self.refuse(key, problem).await,
@@ -82,7 +84,7 @@ impl Store {
 
     /// Stores a change of nobody's doing, or finds that the state is another by now.
     pub async fn attempt(&self, change: &Change) -> Result<bool, Problem> {
-        Ok(!self.transact(None, change).await?.is_not_done())
+        Ok(!self.transact(None, change, &mut Patience::new()).await?.is_not_done())
     }
 
     /// Enters that a caller reads these, before it does.
@@ -105,7 +107,7 @@ impl Store {
         let token = Uuid::now_v7().to_string();
         let mut patience = Patience::new();
         loop {
-            match self.write(&items, &token).await? {
+            match self.write(&items, &token, &mut patience).await? {
                 None => return Ok(()),
                 // Nothing but a throttled table can be in the way of an id that is new.
                 Some(reasons) if is_passing(&reasons) => patience.pause().await?,
@@ -137,7 +139,12 @@ impl Store {
         }
     }
 
-    async fn transact(&self, key: Option<&Key>, change: &Change) -> Result<Outcome, Problem> {
+    async fn transact(
+        &self,
+        key: Option<&Key>,
+        change: &Change,
+        patience: &mut Patience,
+    ) -> Result<Outcome, Problem> {
         // DynamoDB answers a transaction that is sent again with its token as it did the first
         // time, for 10 minutes: a try whose answer was lost is no conflict with itself.
         let token = Uuid::now_v7().to_string();
@@ -155,7 +162,7 @@ impl Store {
             );
             items.push(TransactWriteItem::builder().put(built(put.build())?).build());
         }
-        match self.write(&items, &token).await? {
+        match self.write(&items, &token, patience).await? {
             None => Ok(Outcome::Done),
             Some(reasons) => outcome(&reasons, change, key),
         }
@@ -166,8 +173,8 @@ impl Store {
         &self,
         items: &[TransactWriteItem],
         token: &str,
+        patience: &mut Patience,
     ) -> Result<Option<Vec<CancellationReason>>, Problem> {
-        let mut patience = Patience::new();
         let tries = Tries::default();
         loop {
             let began = Instant::now();
@@ -188,7 +195,7 @@ impl Store {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     let reasons = cancelled.cancellation_reasons();
                     // An earlier try may have been done and its answer lost: its token will tell.
-                    if !tries.were_many() || !is_passing(reasons) {
+                    if !tries.are_more_than_one() || !is_passing(reasons) {
                         return Ok(Some(reasons.to_vec()));
                     }
                     patience.pause().await?;
@@ -208,7 +215,7 @@ impl Store {
 struct Tries(Arc<AtomicU32>);
 
 impl Tries {
-    fn were_many(&self) -> bool {
+    fn are_more_than_one(&self) -> bool {
         self.0.load(Relaxed) > 1
     }
 }

@@ -47,7 +47,7 @@ struct Plan {
     /// Calls that are still answered before the caller dies.
     lives_for: Option<usize>,
     /// What reads were answered, where they are to be answered so again.
-    known: Option<HashMap<(String, Bytes), Bytes>>,
+    known: Option<HashMap<(String, String), Bytes>>,
 }
 
 #[derive(Clone)]
@@ -177,14 +177,14 @@ impl FaultProxy {
         let known = plan.known.as_ref()?;
         match operation {
             "TransactWriteItems" => Some(Bytes::from_static(b"{}")),
-            _ => known.get(&(operation.to_owned(), body.clone())).cloned(),
+            _ => known.get(&(operation.to_owned(), asked(body))).cloned(),
         }
     }
 
-    fn keep(&self, operation: String, body: Bytes, answer: &Bytes) {
+    fn keep(&self, operation: String, body: &Bytes, answer: &Bytes) {
         let is_read = ["GetItem", "BatchGetItem", "Query"].contains(&operation.as_str());
         if let Some(known) = self.plan().known.as_mut().filter(|_| is_read) {
-            known.insert((operation, body), answer.clone());
+            known.insert((operation, asked(body)), answer.clone());
         }
     }
 
@@ -239,7 +239,7 @@ impl FaultProxy {
         let (parts, answer) = response.into_parts();
         let answer = answer.collect().await.map_err(io::Error::other)?.to_bytes();
         if parts.status == StatusCode::OK {
-            self.keep(operation, body, &answer);
+            self.keep(operation, &body, &answer);
         }
         if lives == Some(true) {
             self.died.notify_one();
@@ -250,6 +250,26 @@ impl FaultProxy {
         }
         Ok(Response::from_parts(parts, Full::new(answer)))
     }
+}
+
+/// A request whatever the order of its members and keys, which the SDK and sets make up.
+fn asked(body: &Bytes) -> String {
+    fn sort(value: &mut Value) {
+        match value {
+            Value::Array(items) => {
+                items.iter_mut().for_each(sort);
+                items.sort_by_cached_key(Value::to_string);
+            }
+            Value::Object(members) => {
+                members.sort_keys();
+                members.values_mut().for_each(sort);
+            }
+            _ => {}
+        }
+    }
+    let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
+    sort(&mut request);
+    request.to_string()
 }
 
 /// A transaction that another one on its first item was in the way of.
