@@ -48,7 +48,7 @@ async fn main() -> Result<()> {
                     return Err(format!("{}: {}", call.path, reply.json()).into());
                 }
                 let timing = reply.header("server-timing");
-                cost = timing.split('"').nth(1).unwrap_or_default().to_owned();
+                timing.split('"').nth(1).unwrap_or_default().clone_into(&mut cost);
             }
             let figures = rows.entry(number).or_default();
             figures.push(cost);

@@ -29,7 +29,7 @@ async fn nothing_answered_is_lost_and_nothing_is_there_twice_whatever_fails() {
     let first: u64 = variable("FAULT_SEED").unwrap_or_else(rand::random);
     let mut left: usize = variable("FAULT_OPERATIONS").unwrap_or(OPERATIONS);
     for round in 0.. {
-        round_of(Seed(first.wrapping_add(round)), left.min(OF_A_ROUND)).await;
+        Box::pin(round_of(Seed(first.wrapping_add(round)), left.min(OF_A_ROUND))).await;
         left = left.saturating_sub(OF_A_ROUND);
         if left == 0 {
             break;
@@ -63,7 +63,7 @@ async fn round_of(seed: Seed, operations: usize) {
     // Reads are entered, too.
     app.drain(&audit::SEAL).await;
     held::check(app.app(), &users[0], &admin, &told).await;
-    let checked = began.elapsed() - worked;
+    let checked = began.elapsed().saturating_sub(worked);
     println!(
         "seed {}: {operations} operations, {calls} calls, {worked:.0?}, checked in {checked:.0?}",
         seed.0

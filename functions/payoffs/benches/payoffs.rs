@@ -33,7 +33,7 @@ async fn row(client: &Client, method: Method, path: &str, body: Option<&str>) {
 async fn main() {
     let app = TestApp::start_with(&[payoffs::FUNCTION], &[TestApp::WITHOUT_FAULTS]).await;
     let ada = app.user("ada", &[Scope::PayoffsRead, Scope::PayoffsWrite]).await;
-    let ada = ada.header("content-type", "application/json");
+    let typed = ada.header("content-type", "application/json");
     let question = json!({
         "loan_number": "504-0017", "payoff_date": "2026-07-03", "principal_balance": "182500.00",
         "annual_rate_percent": "6.25", "interest_paid_through": "2026-06-01", "day_count": "actual/365",
@@ -41,8 +41,8 @@ async fn main() {
     });
     // Stored by nobody: what is read and refused costs no transaction.
     let wrong = question.to_string().replace("2026-07-03", "2024-02-30");
-    row(&ada, Method::POST, "/payoffs", Some(&wrong)).await;
-    row(&ada, Method::POST, "/payoffs", Some(&question.to_string())).await;
+    row(&typed, Method::POST, "/payoffs", Some(&wrong)).await;
+    row(&typed, Method::POST, "/payoffs", Some(&question.to_string())).await;
     let made = ada.post("/payoffs", &question).await;
     row(&ada, Method::GET, made.header("location"), None).await;
     row(&ada, Method::GET, "/payoffs?loan_number=504-0017&limit=20", None).await;

@@ -36,13 +36,13 @@ impl Call {
     /// The same as API Gateway hands it to the function.
     pub fn event(&self, key: &str) -> String {
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
-        let mut headers = json!({"x-api-key": key, "x-forwarded-for": "203.0.113.7"});
-        if self.body.is_some() {
-            headers["content-type"] = json!("application/json");
-        }
         let event = json!({
             "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query,
-            "headers": headers, "isBase64Encoded": false,
+            "headers": {
+                "x-api-key": key, "x-forwarded-for": "203.0.113.7",
+                "content-type": "application/json",
+            },
+            "isBase64Encoded": false,
             "body": self.body(0).map(|body| String::from_utf8_lossy(&body).into_owned()),
             "requestContext": {
                 "accountId": "0", "apiId": "bench", "domainName": "bench", "domainPrefix": "bench",

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::Result;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Lambda's side of one function: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 pub struct Runtime {
@@ -127,13 +127,14 @@ impl Process {
     /// CPU time of all threads, in ms.
     pub fn cpu_ms(&self) -> Result<f64> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id()))?;
-        let mut total = 0;
+        let mut total = Duration::ZERO;
         for task in tasks {
             // A thread may end meanwhile.
             let told = std::fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            total += told.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+            let spent = told.split(' ').next().and_then(|ns| ns.parse().ok());
+            total += Duration::from_nanos(spent.unwrap_or(0));
         }
-        Ok(total as f64 / 1e6)
+        Ok(total.as_secs_f64() * 1e3)
     }
 
     pub fn resident_mib(&self) -> Result<f64> {

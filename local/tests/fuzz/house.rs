@@ -133,12 +133,12 @@ impl House {
     }
 
     /// One of the samples that have a body.
-    pub fn with_body(&self, at: &Index) -> &Sample {
+    pub fn with_body(&self, at: Index) -> &Sample {
         let with_body: Vec<_> = self.samples.iter().filter(|of| !of.body.is_empty()).collect();
         with_body[at.index(with_body.len())]
     }
 
-    pub fn any(&self, at: &Index) -> Sample {
+    pub fn any(&self, at: Index) -> Sample {
         self.samples[at.index(self.samples.len())].clone()
     }
 }

@@ -81,7 +81,7 @@ impl Actor {
                     let (one, other) = (without_token(one.json()), without_token(other.json()));
                     assert_eq!(one, other, "twins of {path}");
                 }
-                (true, false) | (false, false) => {}
+                (_, false) => {}
                 (false, true) => return Outcome::Answered(other.json()),
             }
             one

@@ -33,13 +33,12 @@ impl Actor {
         let (mut new, description) = (old.json(), json!(self.tag()));
         new["description"] = description.clone();
         let guarded = self.chance(50);
-        let caller = match guarded {
-            true => self.me.header("if-match", old.header("etag")),
-            false => self.me.clone(),
-        };
-        let (method, body) = match self.chance(50) {
-            true => (Method::PUT, new),
-            false => (Method::PATCH, json!({"description": description})),
+        let caller =
+            if guarded { self.me.header("if-match", old.header("etag")) } else { self.me.clone() };
+        let (method, body) = if self.chance(50) {
+            (Method::PUT, new)
+        } else {
+            (Method::PATCH, json!({"description": description}))
         };
         let path = format!("/coupons/{id}");
         let reply = self.change(&caller, method, ("coupons", &id), &path, Some(&body)).await;
@@ -135,10 +134,8 @@ impl Actor {
     pub(super) async fn settle(&mut self) {
         let Some(at) = self.pick(self.redemptions.len()) else { return self.redeem().await };
         let confirms = self.chance(30);
-        let (coupon, id, slot) = match confirms {
-            true => self.redemptions[at].clone(),
-            false => self.redemptions.swap_remove(at),
-        };
+        let (coupon, id, slot) =
+            if confirms { self.redemptions[at].clone() } else { self.redemptions.swap_remove(at) };
         let path = format!("/coupons/{coupon}/redemptions/{id}");
         if confirms {
             let path = format!("{path}/confirm");
@@ -220,10 +217,8 @@ impl Actor {
 
     pub(super) async fn record(&mut self) {
         // Noise that doesn't fit in one transaction is laid down first.
-        let samples = match self.chance(2) {
-            true => self.samples(150_000, i32::MAX),
-            false => self.samples(500, 1_000),
-        };
+        let samples =
+            if self.chance(2) { self.samples(150_000, i32::MAX) } else { self.samples(500, 1_000) };
         let Some(id) = self.start_recording(&samples, true).await else { return };
         self.keep_samples(&id, &samples);
         self.ecgs.push(id);
