@@ -1,8 +1,8 @@
 //! What a function costs to start and to call: each release binary under a stand-in of Lambda's
 //! Runtime API, over a DynamoDB that answers at once, beside an empty function of the same profile.
 //!
-//! `cargo build --release -p coupons`, one function after the other, and for the empty one
-//! `cargo build --release -p system --features empty`; then
+//! `cargo build --release --target-dir target/functions -p coupons`, one function after the other, for
+//! the empty one `-p system --features empty`; then
 //! `cargo bench -p local --bench cold_start [-- NAME..]`. Linux: CPU time is the scheduler's.
 #![allow(clippy::cast_precision_loss, reason = "figures far below 2^52")]
 

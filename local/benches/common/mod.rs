@@ -174,6 +174,9 @@ impl Stored {
             ("CURSOR_SECRET".to_owned(), secret.clone()),
             ("AUDIT_SECRET".to_owned(), secret),
             ("RATE_LIMIT_PER_MINUTE".to_owned(), "1000000".to_owned()),
+            // Nobody is there, and nobody is asked: the worker only starts.
+            ("KRAKEN_API_URL".to_owned(), "http://127.0.0.1:1".to_owned()),
+            ("KRAKEN_API_KEY".to_owned(), "a-key".to_owned()),
         ];
         let table = |table: Table| (table.variable().to_owned(), self.app.table(table));
         variables.extend(Table::ALL.map(table));
@@ -185,10 +188,11 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A function's release binary, where it has been built.
+/// A function's release binary, where it has been built: with `--target-dir target/functions`, since
+/// the benches' own profile puts others into `target/release`.
 pub fn release(name: &str) -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
-    Some(target.join("release").join(name)).filter(|binary| binary.exists())
+    Some(target.join("functions/release").join(name)).filter(|binary| binary.exists())
 }
 
 /// What was asked for on the command line.
