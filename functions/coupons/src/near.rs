@@ -107,7 +107,7 @@ impl Search {
             None => None,
         };
         let mut ahead: BinaryHeap<Ahead> =
-            self.cover().into_iter().map(|cell| self.cell(cell, None)).collect();
+            self.cover().into_iter().map(|cell| self.cell(cell, None, begun)).collect();
         let mut page = Page { items: Vec::new(), next: None };
         let mut looked = Looked::default();
         let mut reached = begun;
@@ -128,9 +128,12 @@ impl Search {
             for (cell, read, one) in try_join_all(reads).await? {
                 has_read = true;
                 looked += one;
+                let place = one_place(&read.items);
                 ahead
                     .extend(read.items.into_iter().filter_map(|coupon| self.coupon(coupon, begun)));
-                ahead.extend(read.next.into_iter().flat_map(|last| self.rest(cell, &last)));
+                ahead.extend(
+                    read.next.into_iter().flat_map(|last| self.rest(cell, place, &last, begun)),
+                );
             }
             if has_read {
                 continue;
@@ -171,13 +174,20 @@ impl Search {
         }
     }
 
-    fn cell(&self, cell: Cell, after: Option<String>) -> Ahead {
-        // Where all is at one place, the ids say how far it was read.
-        let read_to = after.as_deref().filter(|_| cell.children().is_empty());
-        let id = read_to
-            .and_then(|after| after.split_once('#'))
-            .and_then(|(_, id)| Uuid::try_parse(id).ok());
-        let at = Reached { km: cell.least_km(self.from), id: id.unwrap_or_default() };
+    /// `after`: the last key of it that was read.
+    fn cell(&self, cell: Cell, after: Option<String>, begun: Option<Reached>) -> Ahead {
+        let km = cell.least_km(self.from);
+        if !cell.children().is_empty() {
+            let at = Reached { km, id: Uuid::nil() };
+            return Ahead { at, what: What::Cell { cell, after } };
+        }
+        // Where all is at one place, the ids say how far it was read, and how far the list has come.
+        let read_to = after.as_deref().and_then(|after| after.split_once('#'));
+        let read_to = read_to.and_then(|(_, id)| Uuid::try_parse(id).ok());
+        let come_to = begun.filter(|begun| begun.km.total_cmp(&km).is_eq()).map(|begun| begun.id);
+        let id = read_to.max(come_to);
+        let after = id.map(|id| format!("{}#{id}", cell.keys().0));
+        let at = Reached { km, id: id.unwrap_or_default() };
         Ahead { at, what: What::Cell { cell, after } }
     }
 
@@ -189,19 +199,38 @@ impl Search {
     }
 
     /// What of a cell lies behind the last key that was read, as its children; the cell itself at
-    /// the last level.
-    fn rest(&self, cell: Cell, last: &str) -> Vec<Ahead> {
+    /// the last level. `place`: where all is that was read.
+    fn rest(
+        &self,
+        cell: Cell,
+        place: Option<Cell>,
+        last: &str,
+        begun: Option<Reached>,
+    ) -> Vec<Ahead> {
         let children = cell.children();
         if children.is_empty() {
-            return vec![self.cell(cell, Some(last.to_owned()))];
+            return vec![self.cell(cell, Some(last.to_owned()), begun)];
+        }
+        if let Some(place) = place {
+            // A cell can be divided twenty times over before what lies at one place is alone in it.
+            let behind = format!("{}#~", place.keys().1);
+            let place = self.cell(place, Some(last.to_owned()), begun);
+            return vec![place, self.cell(cell, Some(behind), begun)];
         }
         let z = last.split('#').next().unwrap_or_default();
         let left = children
             .into_iter()
             .filter(|child| *child.keys().1 >= *z && child.least_km(self.from) <= self.radius_km);
-        left.map(|child| self.cell(child, (*child.keys().0 <= *z).then(|| last.to_owned())))
-            .collect()
+        let read_to = |child: Cell| (*child.keys().0 <= *z).then(|| last.to_owned());
+        left.map(|child| self.cell(child, read_to(child), begun)).collect()
     }
+}
+
+/// The place that all of these have, as a cell of the last level.
+fn one_place(coupons: &[Coupon]) -> Option<Cell> {
+    let mut cells = coupons.iter().map(|coupon| coupon.terms.place().map(Place::cell));
+    let first = cells.next()??;
+    cells.all(|cell| cell == Some(first)).then_some(first)
 }
 
 async fn read(
