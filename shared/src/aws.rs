@@ -14,6 +14,11 @@ use aws_sdk_dynamodb::config::{
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::config::is_loopback;
 
@@ -25,10 +30,30 @@ const AMAZON: &str = include_str!("aws/roots.pem");
 /// One for all services: connections and certificates. `get` reads an environment variable.
 pub fn http(get: impl Fn(&'static str) -> Option<String>) -> SharedHttpClient {
     let context = TlsContext::builder().with_trust_store(trusted(get)).build();
-    Builder::new()
+    let client = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context.unwrap_or_default())
-        .build_https()
+        .build_https();
+    SharedHttpClient::new(Unhurried(client))
+}
+
+/// Without a connector for each service's client when that is made, which would be thrown away: the
+/// first request makes one anyway.
+#[derive(Debug)]
+struct Unhurried(SharedHttpClient);
+
+impl HttpClient for Unhurried {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 /// AWS's services are under Amazon's roots. Another endpoint may be under any, and so may they for

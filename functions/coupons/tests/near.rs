@@ -174,7 +174,7 @@ fn calls(reply: &Reply) -> u32 {
 #[tokio::test]
 async fn more_at_one_place_than_a_page_may_look_at_come_in_full_pages() {
     let shop = (16.5, 26.5);
-    let (app, _) = stored(&[shop; 1_300]).await;
+    let (app, _) = stored(&vec![shop; 1_300]).await;
     let (found, pages) = near(&app.anon(), shop, "limit=100&radius_km=1").await;
     assert_eq!(found.len(), 1_300);
     assert!(pages <= 15, "{pages} pages");
