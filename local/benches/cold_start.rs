@@ -9,7 +9,7 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use common::runtime::{Process, Runtime};
@@ -53,9 +53,7 @@ async fn measure(
     for _ in 0..STARTS {
         let mut runtime = Runtime::start().await?;
         let began = Instant::now();
-        let mut command = Command::new(binary);
-        command.stderr(Stdio::null());
-        let process = Process::spawn(command, variables, &runtime)?;
+        let process = Process::spawn(Command::new(binary), variables, &runtime)?;
         runtime.ready().await?;
         starts.push(began.elapsed().as_secs_f64() * 1e3);
         let at_start = process.cpu_ms()?;

@@ -6,7 +6,7 @@
 mod common;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use common::runtime::{Process, Runtime};
 use common::{Result, Stored, release, root};
@@ -22,7 +22,6 @@ async fn counted(binary: &Path, stored: &Stored, event: &str, calls: u64) -> Res
     let log = tempfile::NamedTempFile::new()?;
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command.arg(format!("--log-file={}", log.path().display())).arg(binary);
-    command.stderr(Stdio::null());
     let mut variables = stored.variables();
     variables.push(("PATH".to_owned(), std::env::var("PATH")?));
     let mut process = Process::spawn(command, &variables, &runtime)?;

@@ -2,15 +2,13 @@
 //! that answers at once, so that what is measured is ours and the SDK's.
 //! `cargo bench -p local --bench load`; functions are measured whose release binaries there are.
 //! Linux: CPU time is the scheduler's.
-#![allow(clippy::cast_precision_loss, reason = "figures far below 2^52")]
 
 mod common;
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::runtime::{Process, Runtime};
@@ -40,10 +38,10 @@ fn local(stored: &Stored, folder: &Path) -> Result<(Process, String)> {
 /// Requests a second, and CPU time of each in µs.
 async fn under_load(process: &Process, url: &str, key: &str, call: &Call) -> Result<(f64, f64)> {
     let http = reqwest::Client::new();
-    let url = Arc::new(format!("{url}{}", call.path));
-    let (done, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let url = format!("{url}{}", call.path);
+    let (done, failed) = (Cell::new(0_u32), Cell::new(0_u32));
     let send = || {
-        let request = http.request(call.method().parse().unwrap_or_default(), url.as_str());
+        let request = http.request(call.method().parse().unwrap_or_default(), &url);
         let request = request.header("x-api-key", key).header("content-type", "application/json");
         let request = match call.body(0) {
             Some(body) => request.body(body),
@@ -63,15 +61,15 @@ async fn under_load(process: &Process, url: &str, key: &str, call: &Call) -> Res
     let (began, before) = (Instant::now(), process.cpu_ms()?);
     let clients = (0..CLIENTS).map(|_| async {
         while began.elapsed() < LASTS {
-            done.fetch_add(1, Ordering::Relaxed);
+            done.set(done.get() + 1);
             if !send().await {
-                failed.fetch_add(1, Ordering::Relaxed);
+                failed.set(failed.get() + 1);
             }
         }
     });
     futures_util::future::join_all(clients).await;
     let (took, cpu) = (began.elapsed().as_secs_f64(), process.cpu_ms()? - before);
-    match (done.load(Ordering::Relaxed) as f64, failed.load(Ordering::Relaxed)) {
+    match (f64::from(done.get()), failed.get()) {
         (done, 0) => Ok((done / took, cpu * 1e3 / done)),
         (_, failed) => Err(format!("{} of {} failed", failed, call.route).into()),
     }
@@ -82,9 +80,7 @@ async fn alone(stored: &Stored, call: &Call) -> Result<Option<(f64, f64)>> {
     let Some(binary) = release(call.function) else { return Ok(None) };
     let event = call.event(&stored.key);
     let mut runtime = Runtime::start().await?;
-    let mut command = Command::new(binary);
-    command.stderr(Stdio::null());
-    let process = Process::spawn(command, &stored.variables(), &runtime)?;
+    let process = Process::spawn(Command::new(binary), &stored.variables(), &runtime)?;
     runtime.ready().await?;
     for _ in 0..20 {
         runtime.call(&event).await?;

@@ -159,13 +159,20 @@ impl Search {
         }
     }
 
+    /// Whether a cell has a part in the circle.
+    fn meets(&self, cell: &Cell) -> bool {
+        cell.least_km(self.from) <= self.radius_km
+    }
+
     /// Cells that hold the whole circle, few and not much larger than it.
     fn cover(&self) -> Vec<Cell> {
-        let meets = |cell: &Cell| cell.least_km(self.from) <= self.radius_km;
         let mut cells = vec![Cell::EARTH];
         loop {
-            let smaller: Vec<_> =
-                cells.iter().flat_map(|cell| cell.children()).filter(meets).collect();
+            let smaller: Vec<_> = cells
+                .iter()
+                .flat_map(|cell| cell.children())
+                .filter(|cell| self.meets(cell))
+                .collect();
             let enough = smaller.is_empty() || smaller.len() > FIRST_CELLS;
             if enough && cells.iter().all(|cell| cell.has_partition()) {
                 return cells;
@@ -208,21 +215,19 @@ impl Search {
         begun: Option<Reached>,
     ) -> Vec<Ahead> {
         let children = cell.children();
-        if children.is_empty() {
-            return vec![self.cell(cell, Some(last.to_owned()), begun)];
-        }
-        if let Some(place) = place {
+        let read = || Some(last.to_owned());
+        let left: Vec<_> = match place {
+            _ if children.is_empty() => vec![(cell, read())],
             // A cell can be divided twenty times over before what lies at one place is alone in it.
-            let behind = format!("{}#~", place.keys().1);
-            let place = self.cell(place, Some(last.to_owned()), begun);
-            return vec![place, self.cell(cell, Some(behind), begun)];
-        }
-        let z = last.split('#').next().unwrap_or_default();
-        let left = children
-            .into_iter()
-            .filter(|child| *child.keys().1 >= *z && child.least_km(self.from) <= self.radius_km);
-        let read_to = |child: Cell| (*child.keys().0 <= *z).then(|| last.to_owned());
-        left.map(|child| self.cell(child, read_to(child), begun)).collect()
+            Some(place) => vec![(place, read()), (cell, Some(format!("{}#~", place.keys().1)))],
+            None => {
+                let z = last.split('#').next().unwrap_or_default();
+                let behind = children.into_iter().filter(|child| *child.keys().1 >= *z);
+                behind.map(|child| (child, read().filter(|_| *child.keys().0 <= *z))).collect()
+            }
+        };
+        let left = left.into_iter().filter(|(cell, _)| self.meets(cell));
+        left.map(|(cell, after)| self.cell(cell, after, begun)).collect()
     }
 }
 

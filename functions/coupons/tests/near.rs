@@ -186,6 +186,14 @@ async fn more_at_one_place_than_a_page_may_look_at_come_in_full_pages() {
 }
 
 #[tokio::test]
+async fn many_at_one_place_outside_the_circle_are_not_read() {
+    let (app, _) = stored(&vec![(51.5, -0.12); 600]).await;
+    let page = app.anon().get("/coupons?near=51.5092,-0.12&radius_km=1").await;
+    assert_eq!(page.json(), json!({"items": [], "next_cursor": null}));
+    assert!(calls(&page) <= 20, "{}", page.header("server-timing"));
+}
+
+#[tokio::test]
 async fn a_dense_town_and_many_at_one_place_come_whole_in_pages() {
     // A grid of 2,500 within 5 km, and 300 at one counter.
     let grid = (0..2_500_i32)

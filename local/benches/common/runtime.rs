@@ -121,7 +121,7 @@ impl Process {
         ] {
             command.env(name, value);
         }
-        Ok(Self(command.stdout(Stdio::null()).spawn()?))
+        Ok(Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
     }
 
     /// CPU time of all threads, in ms.

@@ -174,4 +174,19 @@ impl Actor {
         changes.answered += usize::from(matches!(outcome, Outcome::Answered(_)));
         outcome
     }
+
+    /// A first try must find it; a later one may meet what an earlier one did.
+    pub(super) async fn delete(
+        &mut self,
+        caller: Client,
+        item_type: &'static str,
+        id: String,
+        path: String,
+    ) {
+        let request = Request { caller, method: Method::DELETE, path: path.clone(), body: None };
+        let (reply, tries) = request.insist().await;
+        assert!(reply.status == 204 || (tries > 1 && reply.status == 404), "{}", reply.json());
+        self.told.reads.insert(path, ("/code", json!("not_found")));
+        self.told.gone.push((item_type, id));
+    }
 }

@@ -64,12 +64,7 @@ impl Actor {
         let Some(at) = self.pick(self.coupons.len()) else { return self.create_coupon().await };
         let id = self.coupons.swap_remove(at);
         let (path, me) = (format!("/coupons/{id}"), self.me.clone());
-        let request =
-            Request { caller: me, method: Method::DELETE, path: path.clone(), body: None };
-        let (reply, tries) = request.insist().await;
-        assert!(reply.status == 204 || (tries > 1 && reply.status == 404), "{}", reply.json());
-        self.told.reads.insert(path, ("/code", json!("not_found")));
-        self.told.gone.push(("coupons", id));
+        self.delete(me, "coupons", id, path).await;
     }
 
     pub(super) async fn import_coupons(&mut self) {
@@ -270,13 +265,8 @@ impl Actor {
         let Some(at) = self.pick(self.ecgs.len()) else { return self.record().await };
         let id = self.ecgs.swap_remove(at);
         let (path, me) = (format!("/ecgs/{id}"), self.me.clone());
-        let request =
-            Request { caller: me, method: Method::DELETE, path: path.clone(), body: None };
-        let (reply, tries) = request.insist().await;
-        assert!(reply.status == 204 || (tries > 1 && reply.status == 404), "{}", reply.json());
         self.told.reads.remove(&format!("{path}?include=signal"));
-        self.told.reads.insert(path, ("/code", json!("not_found")));
-        self.told.gone.push(("ecgs", id));
+        self.delete(me, "ecgs", id, path).await;
     }
 
     pub(super) async fn register_user(&mut self) {
@@ -299,12 +289,7 @@ impl Actor {
         if let Some(at) = self.pick(self.keys.len()).filter(|_| self.random.random_bool(0.5)) {
             let (user, id) = self.keys.swap_remove(at);
             let path = format!("/users/{user}/keys/{id}");
-            let request =
-                Request { caller: admin, method: Method::DELETE, path: path.clone(), body: None };
-            let (reply, tries) = request.insist().await;
-            assert!(reply.status == 204 || (tries > 1 && reply.status == 404), "{}", reply.json());
-            self.told.reads.insert(path, ("/code", json!("not_found")));
-            self.told.gone.push(("keys", id));
+            self.delete(admin, "keys", id, path).await;
             return;
         }
         let Some(at) = self.pick(self.users.len()) else { return self.register_user().await };
