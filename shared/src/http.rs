@@ -99,14 +99,17 @@ impl Routes {
         &self.list
     }
 
-    /// The routes with all that a request wears.
+    /// The routes with all that a request wears, the outermost first. It is one layer, since each is
+    /// put around every route by itself, at each start.
     pub fn dressed(self, app: App) -> Router {
         self.router
             .fallback(async || Problem::NOT_FOUND)
             .method_not_allowed_fallback(async || Problem::METHOD_NOT_ALLOWED)
-            .layer(from_fn_with_state(app.clone(), admit))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state((self.form, app.sentry.clone()), envelope))
+            .layer((
+                from_fn_with_state((self.form, app.sentry.clone()), envelope),
+                CatchPanicLayer::custom(panicked),
+                from_fn_with_state(app.clone(), admit),
+            ))
             .with_state(app)
     }
 }

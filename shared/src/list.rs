@@ -120,6 +120,12 @@ impl Paging {
         })
     }
 
+    /// Whether an item whose place in the list was changed at that time, if ever, may have been in
+    /// it already: the list had begun. A time that is still to come is of a clock that goes wrong.
+    pub fn may_have_had(&self, moved_at: Option<Timestamp>) -> bool {
+        moved_at.is_some_and(|at| self.asked_at < at && at <= Timestamp::now())
+    }
+
     /// The cursor of the next page, and the path to it.
     pub fn next<T>(&self, page: &Page<T>) -> Result<Option<Next>, Problem> {
         let Some(after) = page.next.clone() else {

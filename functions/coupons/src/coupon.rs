@@ -110,16 +110,28 @@ pub struct Coupon {
     pub version: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// When its place was changed last, if ever. It is stored, and nobody's to see.
+    #[serde(skip_serializing)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
+    pub moved_at: Option<Timestamp>,
 }
 
 impl Coupon {
     pub fn new(id: Uuid, terms: Terms, now: Timestamp) -> Self {
-        Self { id, terms, version: 1, created_at: now, updated_at: now }
+        Self { id, terms, version: 1, created_at: now, updated_at: now, moved_at: None }
     }
 
     /// The next version, with other terms.
     pub fn amended(&self, terms: Terms, now: Timestamp) -> Self {
-        Self { terms, version: self.version + 1, updated_at: now, ..self.clone() }
+        let stays = terms.place() == self.terms.place();
+        Self {
+            id: self.id,
+            terms,
+            version: self.version + 1,
+            created_at: self.created_at,
+            updated_at: now,
+            moved_at: if stays { self.moved_at } else { Some(now) },
+        }
     }
 
     /// What callers see at a time.

@@ -149,9 +149,8 @@ impl Filters {
         search: &Search,
         paging: &Paging,
     ) -> Result<Page<Seen>, Problem> {
-        let page = search
-            .page(store, paging.after.clone(), paging.limit, |coupon| self.may_take(coupon))
-            .await?;
+        let keep = |coupon: &Coupon| self.may_take(coupon) && !paging.may_have_had(coupon.moved_at);
+        let page = search.page(store, paging.after.clone(), paging.limit, keep).await?;
         let (distances, coupons): (Vec<_>, Vec<_>) =
             page.items.into_iter().map(|found| (found.distance_km, found.coupon)).unzip();
         let mut items = seen(store, coupons, self.at).await?;

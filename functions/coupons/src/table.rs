@@ -19,6 +19,7 @@ use shared::problem::Problem;
 use shared::store::{
     Change, Counters, Counting, ItemKey, Looked, Order, Otherwise, Partitions, Store, Table,
 };
+use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::coupon::Coupon;
@@ -39,6 +40,8 @@ struct Row<'a> {
     place_cell: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved_at: Option<Timestamp>,
     #[serde(flatten)]
     coupon: &'a Coupon,
 }
@@ -54,6 +57,7 @@ impl<'a> Row<'a> {
             content: content(&coupon.terms),
             place_cell: cell.map(Cell::partition),
             place: cell.map(|cell| format!("{}#{}", cell.keys().0, coupon.id)),
+            moved_at: coupon.moved_at,
             coupon,
         }
     }

@@ -212,6 +212,32 @@ async fn a_dense_town_and_many_at_one_place_come_whole_in_pages() {
 }
 
 #[tokio::test]
+async fn a_coupon_whose_store_moves_while_a_list_is_read_does_not_come_again() {
+    let places: Vec<_> = (0..6).map(|km| (0.0, 0.009 * f64::from(km))).collect();
+    let (app, ada) = stored(&places).await;
+    let all = app.anon().get("/coupons?near=0,0").await.json()["items"].clone();
+    let path = |place: usize| format!("/coupons/{}", all[place]["id"].as_str().unwrap_or_default());
+    let moved = |long: f64| json!({"store": {"lat": 0.0, "long": long}});
+    // The third moves before the list begins, and takes part in it.
+    assert!(ada.patch(&path(2), &moved(0.07)).await.json().get("moved_at").is_none());
+    let first = app.anon().get("/coupons?near=0,0&limit=2").await;
+    for (place, patch) in [
+        (0, moved(0.06)),
+        (3, json!({"title": "Coupon 3", "description": "It keeps its place."})),
+        (4, json!({"store": {"city": "Null Island"}})),
+    ] {
+        assert_eq!(ada.patch(&path(place), &patch).await.status, 200);
+    }
+    // A later change of something else doesn't make it new to the list.
+    ada.patch(&path(0), &json!({"description": "Moved before."})).await;
+    let next = first.header("link").split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+    let rest = app.anon().get(&next.replace("limit=2", "limit=100")).await.json();
+    let titles: Vec<_> =
+        rest["items"].as_array().into_iter().flatten().map(|of| of["title"].clone()).collect();
+    assert_eq!(titles, ["Coupon 3", "Coupon 4", "Coupon 5", "Coupon 2"]);
+}
+
+#[tokio::test]
 async fn filters_go_with_it_and_bad_places_are_refused() {
     let (app, ada) = app().await;
     for (number, category) in ["food", "books", "food"].iter().enumerate() {

@@ -153,7 +153,10 @@ impl Question {
                 paging.limit,
                 selective,
                 &mut looked,
-                |head: Head| self.fits(&head).then_some(head),
+                |head: Head| {
+                    let fits = self.fits(&head) && !paging.may_have_had(head.moved_at);
+                    fits.then_some(head)
+                },
             )
             .await?;
         let mut bytes = 0;

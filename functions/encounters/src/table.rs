@@ -13,7 +13,7 @@ use shared::answer::Answer;
 use shared::audit::Entry;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Otherwise, Store, Table};
-use shared::values::Date;
+use shared::values::{Date, Timestamp};
 use uuid::Uuid;
 
 use crate::encounter::{Encounter, EncounterType};
@@ -27,6 +27,9 @@ pub struct Head {
     pub provider_id: String,
     pub encounter_date: Date,
     pub encounter_type: EncounterType,
+    /// When its day was changed last, if ever: since then it has its place in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_at: Option<Timestamp>,
     pub version: u64,
     /// The size of the current version as JSON, in bytes.
     pub bytes: usize,
@@ -109,6 +112,7 @@ fn head_of(encounter: &Encounter, bytes: usize) -> Head {
         provider_id: encounter.terms.provider_id.clone(),
         encounter_date: encounter.terms.encounter_date,
         encounter_type: encounter.terms.encounter_type,
+        moved_at: None,
         version: encounter.record.version,
         bytes,
     }
@@ -191,7 +195,9 @@ pub fn amend(
     entry: Entry,
     answer: Answer,
 ) -> Result<Change, Problem> {
-    let (version, head) = packed(encounter)?;
+    let (version, mut head) = packed(encounter)?;
+    let stays = head.encounter_date == old.encounter_date;
+    head.moved_at = if stays { old.moved_at } else { Some(encounter.record.metadata.updated_at) };
     Change::entered(entry, answer)
         .of_patient(&head.patient_id)
         .replace(Table::Encounters, &HeadRow::of(&head), old.version)?

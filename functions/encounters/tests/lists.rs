@@ -80,6 +80,32 @@ async fn every_record_comes_once_while_others_are_written() {
 }
 
 #[tokio::test]
+async fn a_record_whose_day_is_changed_while_a_list_is_read_does_not_come_again() {
+    let (_app, ada) = app().await;
+    stored(&ada).await;
+    let all = ada.get("/encounters?limit=100").await.json()["items"].clone();
+    let path = |place: usize| {
+        format!("/encounters/{}", all[place]["encounter_id"].as_str().unwrap_or_default())
+    };
+    // The fifth moves before the list begins, and takes part in it.
+    ada.patch(&path(4), &json!({"encounter_date": "2024-02-05"})).await;
+    let first = ada.post("/encounters/search", &json!({"limit": 3})).await.json();
+    for (place, patch) in [
+        (0, json!({"encounter_date": "2024-02-10"})),
+        (5, json!({"clinical_data": "It keeps its place."})),
+        (8, json!({"provider_id": "another"})),
+    ] {
+        assert_eq!(ada.patch(&path(place), &patch).await.status, 200);
+    }
+    // A later change of something else doesn't make it new to the list.
+    ada.patch(&path(0), &json!({"clinical_data": "Moved before."})).await;
+    let rest = json!({"limit": 100, "cursor": first["next_cursor"]});
+    let rest = ada.post("/encounters/search", &rest).await;
+    let days = ["03-07", "03-05", "03-04", "03-03", "03-02", "03-01", "02-05"];
+    assert_eq!(dates(&rest), days.map(|day| format!("2024-{day}")));
+}
+
+#[tokio::test]
 async fn a_search_goes_on_by_its_cursor_and_a_cursor_is_its_caller_s_own() {
     let (app, ada) = app().await;
     stored(&ada).await;

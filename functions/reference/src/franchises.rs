@@ -62,11 +62,10 @@ pub async fn list(
     let mut params = Params::parse(uri.query(), &["q", "limit", "cursor"]);
     let query = params.optional("q", query);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), USUAL_LIMIT)?;
-    let after = paging.after.clone();
     let page = async {
         match &query {
-            Some(query) => table::search(&store, query, after, paging.limit).await,
-            None => table::list(&store, after, paging.limit).await,
+            Some(query) => table::search(&store, query, &paging).await,
+            None => table::list(&store, &paging).await,
         }
     };
     let (page, imported_at) = tokio::try_join!(page, table::imported_at(&store))?;

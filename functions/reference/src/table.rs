@@ -15,6 +15,7 @@ use shared::audit::{Access, Subject};
 use shared::auth::Caller;
 use shared::fields::{Members, Object};
 use shared::import::{Counts, ITEMS_OF_A_PART, Import, Row};
+use shared::list::Paging;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Page, Partitions, Store, Table};
 use shared::values::Timestamp;
@@ -33,6 +34,9 @@ struct Stored {
     sk: String,
     all_shard: String,
     version: u64,
+    /// When its name was changed last, if ever: since then its words have their places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renamed_at: Option<Timestamp>,
     #[serde(flatten)]
     franchise: Franchise,
 }
@@ -81,6 +85,7 @@ impl Stored {
             sk: sk.into_owned(),
             all_shard: (last % SHARDS).to_string(),
             version,
+            renamed_at: None,
             franchise: Franchise { id, listing: listing.clone() },
         }
     }
@@ -191,14 +196,16 @@ fn replace(
     listing: &Listing,
     room: &mut usize,
 ) -> Result<Change, Problem> {
-    let new = Stored::of(old.franchise.id, old.version + 1, listing);
+    let mut new = Stored::of(old.franchise.id, old.version + 1, listing);
+    let stays = listing.name == old.franchise.listing.name;
+    new.renamed_at = if stays { old.renamed_at } else { Some(Timestamp::now()) };
     let changed = listing.changed(&old.franchise.listing);
     let mut change = change.also(caller, Access::Update, new.subject(), &changed).replace(
         Table::Franchises,
         &new,
         old.version,
     )?;
-    if listing.name == old.franchise.listing.name {
+    if stays {
         return Ok(change);
     }
     let kept: HashSet<_> = indexed(&listing.words()).into_iter().collect();
@@ -222,11 +229,7 @@ pub async fn imported_at(store: &Store) -> Result<Option<Timestamp>, Problem> {
 }
 
 /// All franchises, newest first.
-pub async fn list(
-    store: &Store,
-    after: Option<String>,
-    limit: usize,
-) -> Result<Page<Franchise>, Problem> {
+pub async fn list(store: &Store, paging: &Paging) -> Result<Page<Franchise>, Problem> {
     let all = Partitions {
         table: Table::Franchises,
         index: Some("all"),
@@ -237,15 +240,15 @@ pub async fn list(
         until: None,
     };
     let keep = |stored: Stored| Some(stored.franchise);
-    store.page(&all, after, limit, false, &mut Looked::default(), keep).await
+    let after = paging.after.clone();
+    store.page(&all, after, paging.limit, false, &mut Looked::default(), keep).await
 }
 
 /// The franchises that a query finds, by the word that its longest one begins.
 pub async fn search(
     store: &Store,
     query: &Query,
-    after: Option<String>,
-    limit: usize,
+    paging: &Paging,
 ) -> Result<Page<Franchise>, Problem> {
     let Some(prefix) = query.longest_word().map(key) else {
         return Ok(Page { items: Vec::new(), next: None });
@@ -266,13 +269,15 @@ pub async fn search(
         let is_first = row.sk.rsplit_once('#').is_some_and(|(word, _)| word == first);
         (is_first && query.finds(&words)).then_some(row)
     };
-    let after = after.or_else(|| Some(prefix.clone()));
-    let page = store.page(&begun_so, after, limit, false, &mut Looked::default(), keep).await?;
+    let after = paging.after.clone().or_else(|| Some(prefix.clone()));
+    let page =
+        store.page(&begun_so, after, paging.limit, false, &mut Looked::default(), keep).await?;
     let ids: Vec<_> = page.items.iter().map(|row| row.franchise_id.as_str()).collect();
     let stored = read_all(store, &ids).await?;
     let found = page.items.iter().filter_map(|row| {
-        let franchise = &stored.get(&row.franchise_id)?.franchise;
-        (franchise.listing.name == row.name).then(|| franchise.clone())
+        let Stored { franchise, renamed_at, .. } = stored.get(&row.franchise_id)?;
+        let is_here = franchise.listing.name == row.name && !paging.may_have_had(*renamed_at);
+        is_here.then(|| franchise.clone())
     });
     Ok(Page { items: found.collect(), next: page.next })
 }
