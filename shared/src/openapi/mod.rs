@@ -2,6 +2,7 @@
 //! and what all have in common is added by rules. For docs/openapi.json alone; no function carries
 //! it.
 
+mod common;
 mod document;
 pub mod schema;
 

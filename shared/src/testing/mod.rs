@@ -6,13 +6,15 @@
 )]
 
 mod app;
+mod client;
 mod clock;
 mod cost;
 mod faults;
 mod sentry;
 mod tokens;
 
-pub use self::app::{ADMIN_TOKEN, Client, Reply, TestApp, items};
+pub use self::app::{ADMIN_TOKEN, TestApp, items};
+pub use self::client::{Client, Reply};
 pub use self::clock::{clock_is_ahead_ms, step_clock};
 pub use self::cost::assert_in_the_table;
 pub use self::faults::{Fault, FaultProxy};
