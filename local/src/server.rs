@@ -9,7 +9,7 @@ use local::FUNCTIONS;
 use outages::settings::Settings;
 use outages::stand_in::StandIn;
 use shared::app::App;
-use shared::config::is_loopback;
+use shared::config::{is_endpoint, is_loopback};
 use shared::embedded::{Embedded, Template, gateway};
 use shared::log;
 use shared::store::Table;
@@ -98,7 +98,9 @@ impl Stored {
     /// The environment's variables, with what is made here where they say nothing.
     fn variable(&self, template: &Template, name: &'static str) -> Option<String> {
         if name == "AWS_ENDPOINT_URL_DYNAMODB" {
-            return Some(self.url.clone());
+            // What isn't one is refused all the same, as every bad setting is.
+            let given = std::env::var(name).ok().filter(|url| !url.is_empty() && !is_endpoint(url));
+            return given.or_else(|| Some(self.url.clone()));
         }
         if let Some(set) = self.upstream.as_ref().and_then(|of| upstream::variable(of, name)) {
             return Some(set);

@@ -117,6 +117,7 @@ fn a_bad_setting_or_option_ends_the_start_with_a_line_that_names_it() -> Result<
         ("CURSOR_SECRET", "x"),
         ("CORS_ORIGINS", "*"),
         ("LOG_LEVEL", "loud"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "nowhere"),
     ] {
         let stderr = refused(&["--in-memory"], Some((name, value)))?;
         assert!(stderr.starts_with(name), "{stderr}");

@@ -69,6 +69,14 @@ pub struct Next {
     pub path: Option<String>,
 }
 
+impl Next {
+    /// RFC 8288, where there is a path.
+    pub fn link(&self) -> Option<HeaderValue> {
+        let path = self.path.as_ref()?;
+        HeaderValue::try_from(format!("<{path}>; rel=\"next\"")).ok()
+    }
+}
+
 /// Which page of which list is asked for.
 pub struct Paging {
     pub limit: usize,
@@ -192,10 +200,7 @@ fn linked(body: Vec<u8>, kind: &'static str, next: Option<Next>) -> Response {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    let link = next.and_then(|next| next.path).map(|path| format!("<{path}>; rel=\"next\""));
-    if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
-        headers.insert(header::LINK, link);
-    }
+    headers.extend(next.and_then(|next| next.link()).map(|link| (header::LINK, link)));
     response
 }
 

@@ -22,11 +22,21 @@ pub struct Seal {
     pub pk: String,
     /// The entry's id, so that none is sealed twice.
     pub sk: String,
+    /// The sort key of a forged entry that has no id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forged_sk: Option<String>,
     /// The sequence with all its digits, so that the index is in its order.
     pub place: String,
     pub sequence: u64,
     pub previous_hash: String,
     pub hash: String,
+}
+
+impl Seal {
+    /// The sort key of its entry.
+    pub fn entry_sk(&self) -> &str {
+        self.forged_sk.as_ref().unwrap_or(&self.sk)
+    }
 }
 
 /// The last link of a chain. `version` is its sequence, on which the next one is conditional.
@@ -42,9 +52,18 @@ pub fn head_key(pk: &str) -> ItemKey {
     ItemKey::new(pk.to_owned(), "HEAD")
 }
 
-/// Where an entry, and its seal beside it in the other table, lie.
 pub fn entry_key(pk: &str, sk: &str) -> ItemKey {
     ItemKey::new(pk.to_owned(), sk.to_owned())
+}
+
+/// Where an entry's seal lies: beside it in the other table. Only a forged entry has no id for a sort
+/// key; its seal must not lie where a head or another seal does, whatever was made up.
+pub fn seal_key(pk: &str, sk: &str) -> ItemKey {
+    if Uuid::try_parse(sk).is_ok() {
+        return entry_key(pk, sk);
+    }
+    let digest = hex::encode(digest(&SHA256, sk.as_bytes()));
+    ItemKey::new(pk.to_owned(), format!("forged#{digest}"))
 }
 
 pub fn place(sequence: u64) -> String {
@@ -71,9 +90,11 @@ impl Head {
         let head = head.cloned().unwrap_or_else(|| Self::none(pk));
         let sequence = head.version + 1;
         let hash = hash(&head.hash, row);
+        let ItemKey { pk: of, sk: at } = seal_key(pk, sk);
         let seal = Seal {
-            pk: pk.to_owned(),
-            sk: sk.to_owned(),
+            pk: of,
+            forged_sk: (at != sk).then(|| sk.to_owned()),
+            sk: at.into_owned(),
             place: place(sequence),
             sequence,
             previous_hash: head.hash.clone(),

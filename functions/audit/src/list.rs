@@ -11,11 +11,11 @@ use shared::fields::Wrong;
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Looked, Order, Page, Partitions, Store, Table};
+use shared::store::{ItemKey, Looked, Order, Page, Partitions, Store, Table};
 use shared::values::{text, uuid};
 use uuid::Uuid;
 
-use crate::chain::{Seal, entry_key};
+use crate::chain::{Seal, seal_key};
 
 pub const PARAMETERS: &[&str] =
     &["start_ms", "end_ms", "username", "item_id", "access_type", "limit", "cursor"];
@@ -197,15 +197,14 @@ impl Question {
         let keep = |row: Row| self.fits(&row, location, &tags).then_some(row);
         let page = store.page(&partitions, after, paging.limit, selective, &mut looked, keep);
         let page = page.await?;
-        let key = |row: &Row| entry_key(row.text("pk"), row.text("sk"));
+        let key = |row: &Row| seal_key(row.text("pk"), row.text("sk"));
         let keys: Vec<_> = page.items.iter().map(key).collect();
         let seals: Vec<Seal> = store.get_many(Table::Seals, &keys).await?;
-        let mut seals: HashMap<_, _> =
-            seals.into_iter().map(|seal| ((seal.pk.clone(), seal.sk.clone()), seal)).collect();
-        let shown = |row: &Row| {
-            let seal = seals.remove(&(row.text("pk").to_owned(), row.text("sk").to_owned()));
-            Shown::of(row, seal)
-        };
+        let mut seals: HashMap<_, _> = seals
+            .into_iter()
+            .map(|seal| (ItemKey::new(seal.pk.clone(), seal.sk.clone()), seal))
+            .collect();
+        let shown = |row: &Row| Shown::of(row, seals.remove(&key(row)));
         Ok(Page { items: page.items.iter().map(shown).collect(), next: page.next })
     }
 }

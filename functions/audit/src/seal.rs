@@ -1,7 +1,7 @@
 //! The worker that seals entries: called by the audit table's stream, and once a day for what the
 //! stream may have lost. Nothing depends on the order of delivery, or on each coming once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use shared::answer::Answer;
 use shared::audit::days;
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{Change, Looked, Order, Otherwise, Partitions, Store, Table};
+use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Partitions, Store, Table};
 use shared::values::{Date, Timestamp};
 use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 
-use crate::chain::{Head, Row, Seal, entry_key, head_key, is_genuine};
+use crate::chain::{Head, Row, Seal, entry_key, head_key, is_genuine, seal_key};
 
 /// As many entries as a transaction holds beside a head for each.
 const BATCH: usize = 50;
@@ -101,24 +101,24 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
     let decide = || async {
         let items: BTreeSet<&String> = batch.iter().map(|((pk, _), _)| pk).collect();
         let heads: Vec<_> = items.iter().map(|pk| head_key(pk)).collect();
-        let seals: Vec<_> = batch.iter().map(|((pk, sk), _)| entry_key(pk, sk)).collect();
+        let seals: Vec<_> = batch.iter().map(|((pk, sk), _)| seal_key(pk, sk)).collect();
         let keys = [heads, seals].concat();
         let known: Vec<Known> = store.get_many(Table::Seals, &keys).await?;
-        let (mut heads, mut sealed) = (HashMap::new(), BTreeSet::new());
+        let (mut heads, mut sealed) = (HashMap::new(), HashSet::new());
         for known in known {
             match known {
                 Known { version: Some(version), pk, sk, hash } => {
                     heads.insert(pk.clone(), Head { pk, sk, version, hash });
                 }
                 Known { pk, sk, .. } => {
-                    sealed.insert((pk, sk));
+                    sealed.insert(ItemKey::new(pk, sk));
                 }
             }
         }
         let found = heads.clone();
         let mut new: Vec<(Seal, &Row)> = Vec::new();
         for ((pk, sk), row) in batch {
-            if !sealed.contains(&(pk.clone(), sk.clone())) {
+            if !sealed.contains(&seal_key(pk, sk)) {
                 let (seal, head) = Head::seal(heads.get(pk), pk, sk, row);
                 heads.insert(pk.clone(), head);
                 new.push((seal, *row));
@@ -223,10 +223,11 @@ pub fn entries_of(pk: String) -> Partitions {
 async fn seal_missing(store: &Store, listed: &[Listed]) -> Result<usize, Problem> {
     let mut count = 0;
     for listed in listed.chunks(BATCH) {
-        let keys: Vec<_> = listed.iter().map(|of| entry_key(&of.pk, &of.sk)).collect();
+        let keys: Vec<_> = listed.iter().map(|of| seal_key(&of.pk, &of.sk)).collect();
         let seals: Vec<Listed> = store.get_many(Table::Seals, &keys).await?;
-        let sealed: BTreeSet<_> = seals.into_iter().map(|seal| (seal.pk, seal.sk)).collect();
-        let missing = listed.iter().filter(|of| !sealed.contains(&(of.pk.clone(), of.sk.clone())));
+        let sealed: HashSet<_> =
+            seals.into_iter().map(|seal| ItemKey::new(seal.pk, seal.sk)).collect();
+        let missing = listed.iter().filter(|of| !sealed.contains(&seal_key(&of.pk, &of.sk)));
         let keys: Vec<_> = missing.map(|of| entry_key(&of.pk, &of.sk)).collect();
         let rows = store.get_items(Table::Audit, &keys).await?;
         let entry = |row: Row| {

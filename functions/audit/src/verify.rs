@@ -85,14 +85,14 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
     let mut walk = Walk::from(from, before, store.audit_secret());
     let mut last_place = None;
     for seals in seals.chunks(100) {
-        let keys: Vec<ItemKey> = seals.iter().map(|seal| entry_key(pk, &seal.sk)).collect();
+        let keys: Vec<ItemKey> = seals.iter().map(|seal| entry_key(pk, seal.entry_sk())).collect();
         let rows = store.get_items(Table::Audit, &keys).await?;
         let rows: HashMap<String, Row> = rows
             .into_iter()
             .filter_map(|row| Some((row.get("sk")?.as_s().ok()?.clone(), row.into())))
             .collect();
         for seal in seals {
-            walk.step(seal, rows.get(&seal.sk));
+            walk.step(seal, rows.get(seal.entry_sk()));
             last_place = Some(seal.sequence);
         }
     }

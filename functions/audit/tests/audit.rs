@@ -255,6 +255,32 @@ async fn an_entry_put_by_someone_without_the_secret_is_listed_sealed_and_bad() {
 }
 
 #[tokio::test]
+async fn a_forged_entry_holds_up_no_sealing_whatever_its_key() {
+    let (app, ada) = app().await;
+    let id = read(&ada, 1).await;
+    app.drain(&audit::SEAL).await;
+    let pk = format!("encounters#{id}");
+    for sk in ["HEAD".to_owned(), "forged#HEAD".to_owned(), "x".repeat(1_024)] {
+        let key = ItemKey::new(pk.clone(), sk);
+        let forged = Item::from([
+            ("pk".to_owned(), AttributeValue::S(key.pk)),
+            ("sk".to_owned(), AttributeValue::S(key.sk.into_owned())),
+        ]);
+        app.put(Table::Audit, Item::new(), forged).await;
+    }
+    let other = read(&ada, 1).await;
+    app.drain(&audit::SEAL).await;
+    assert_eq!(first_bad(&ada, &id).await, 3);
+    let verified = verification(&ada, &id).await;
+    assert_eq!((&verified["sealed"], &verified["pending"]), (&json!(5), &json!(0)));
+    assert!(first_bad(&ada, &other).await.is_null());
+    let listed = items(&ada, &format!("/audit/encounters?item_id={id}")).await;
+    let mut sequences: Vec<_> = listed.iter().filter_map(|of| of["sequence"].as_u64()).collect();
+    sequences.sort_unstable();
+    assert_eq!(sequences, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
 async fn seals_that_are_taken_away_or_changed_are_found() {
     let (app, ada) = app().await;
     let id = read(&ada, 4).await;

@@ -64,7 +64,7 @@ pub struct Layout {
 
 /// A layout as it is stored, one for each lead.
 #[derive(Serialize, Deserialize)]
-struct LayoutRow {
+pub struct LayoutRow {
     #[serde(flatten)]
     key: StoredKey,
     #[serde(with = "serde_bytes")]
@@ -191,8 +191,9 @@ pub async fn parts(store: &Store, ecg: Uuid) -> Result<Vec<(u32, bool, Part)>, P
     }
 }
 
-/// Keeps what the parts of a complete recording hold: the first that it was registered with.
-pub async fn keep_layout(store: &Store, header: &Header, parts: &[Part]) -> Result<(), Problem> {
+/// What the parts of a complete recording hold, the first being what it was registered with: some
+/// 130 KB for each lead at the very most.
+pub fn layout(header: &Header, parts: &[Part]) -> Vec<LayoutRow> {
     let row = |key: ItemKey, packed| LayoutRow {
         key: StoredKey { pk: key.pk, sk: key.sk.into_owned() },
         packed,
@@ -204,7 +205,7 @@ pub async fn keep_layout(store: &Store, header: &Header, parts: &[Part]) -> Resu
         let counts: Vec<i32> = parts.iter().map(|part| count(part).cast_signed()).collect();
         rows.push(row(layout_key(header.id, lead), codec::encode(&counts)));
     }
-    store.lay(Table::Samples, &rows).await
+    rows
 }
 
 fn broken() -> Problem {

@@ -169,7 +169,9 @@ pub async fn complete(
         let header = header.ok_or(Problem::NOT_FOUND)?;
         match header.segments {
             Some(known) if known == segments => {
-                return Ok(Change::nothing(Answer::ok(&header.shown())?));
+                // It is done already: the answer shows the recording, which is a read of it.
+                let entry = Entry::new(caller, Access::Read, table::subject(id), &[]);
+                return Ok(Change::entered(entry, Answer::ok(&header.shown())?));
             }
             Some(_) => return Err(SEGMENTS_DIFFER),
             None if header.status != Status::Receiving => return Err(RECORDING_COMPLETE),
@@ -189,7 +191,12 @@ pub async fn complete(
             return Err(SEGMENTS_MISSING.with_missing(missing));
         }
         let parts: Vec<Part> = parts.into_iter().flatten().collect();
-        samples::keep_layout(store, &header, &parts).await?;
+        let layout = samples::layout(&header, &parts);
+        // A segment that comes meanwhile counts up: then all is looked at again.
+        let counted: u64 = parts.iter().skip(1).map(Part::samples).sum();
+        let counted = i64::try_from(counted).map_err(|_| Problem::INTERNAL)?;
+        let mut as_counted = Counting::new(samples::counter_key(id));
+        as_counted.below = Some((COUNTER, counted + 1));
         let mut complete = header;
         for (at, lead) in complete.leads.iter_mut().enumerate() {
             let counts = parts.iter().filter_map(|part| part.counts.get(at));
@@ -199,7 +206,9 @@ pub async fn complete(
         complete.status = Status::InProgress;
         let entry = Entry::new(caller, Access::Update, table::subject(id), &["segments"]);
         let answer = Answer::ok(&complete.shown())?;
-        table::replace(Change::entered(entry, answer), &complete)
+        let change = table::replace(Change::entered(entry, answer), &complete)?;
+        let change = change.count(Table::Samples, as_counted);
+        layout.iter().try_fold(change, |change, row| change.put(Table::Samples, row))
     };
     store.commit(key.as_ref(), decide).await
 }

@@ -52,6 +52,9 @@ async fn segments_in_any_order_make_one_recording() {
     assert_eq!(done.status, 200, "{}", done.json());
     assert_eq!(done.json()["leads"][0]["number_of_samples"], whole.len());
     assert_eq!(done.json()["status"], "in_progress");
+    assert_eq!(complete(&ada, &path, segments).await.json(), done.json());
+    let entries = app.audit("ecgs").await;
+    assert_eq!(entries[entries.len() - 2..], ["ada update ecgs [segments]", "ada read ecgs []"]);
     let read = ada.get(&format!("{path}/signal?lead=II")).await;
     assert!(signal(&read) == whole, "the samples differ");
     let part = ada.get(&format!("{path}/signal?lead=II&start_sample=990&sample_count=1020")).await;
@@ -158,6 +161,30 @@ async fn segments_at_once_with_faults_all_arrive_once() {
     let read = signal(&ada.get(&format!("{path}/signal?lead=II")).await);
     let expected: Vec<i32> = (1..=20).flat_map(|n| vec![n; 50]).collect();
     assert_eq!(read, expected);
+}
+
+#[tokio::test]
+async fn a_segment_and_the_end_at_once_never_lose_it() {
+    let (_app, ada) = app().await;
+    let mut ends = std::collections::BTreeMap::new();
+    for _ in 0..40 {
+        let path = open(&ada).await;
+        assert_eq!(add(&ada, &path, &segment(1, &[("II", &[1, 2])])).await.status, 201);
+        let late = segment(2, &[("II", &[3])]);
+        let (added, ended) = tokio::join!(add(&ada, &path, &late), complete(&ada, &path, 1));
+        let end = (added.status.as_u16(), ended.status.as_u16());
+        let kept = match end {
+            (201, 409) => {
+                assert_eq!(complete(&ada, &path, 2).await.status, 200);
+                vec![1, 2, 3]
+            }
+            (409, 200) => vec![1, 2],
+            other => panic!("{other:?}: {} {}", added.json(), ended.json()),
+        };
+        assert_eq!(signal(&ada.get(&format!("{path}/signal?lead=II")).await), kept);
+        *ends.entry(end).or_insert(0) += 1;
+    }
+    println!("{ends:?}");
 }
 
 #[tokio::test]

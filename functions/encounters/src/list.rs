@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Uri, header};
 use shared::app::App;
 use shared::audit::{Access, Entry};
 use shared::auth::permissions::EncountersRead;
@@ -47,9 +47,14 @@ pub async fn list(
     let location = access::to_all::<EncountersRead>(&store, &caller, Access::Read).await?;
     let mut params = Params::parse(uri.query(), PARAMETERS);
     let question = Question::read(&mut params);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &reader(&caller, location), 20)?;
     let page = question.answered(&store, &caller, location, &paging).await?;
     shown(&page, &paging, &headers, &uri)
+}
+
+/// Whose cursors are whose: another location's pages are others.
+fn reader(caller: &Caller, location: Uuid) -> String {
+    format!("{} {location}", caller.identity())
 }
 
 /// `POST /encounters/search`: the same question, without a patient in a URL.
@@ -65,7 +70,7 @@ pub async fn search(
     let node = body.node()?;
     let mut params = Params::of_body(&node, PARAMETERS, &["limit"])?;
     let question = Question::read(&mut params);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &reader(&caller, location), 20)?;
     let page = question.answered(&store, &caller, location, &paging).await?;
     shown(&page, &paging, &headers, &uri)
 }
@@ -82,9 +87,13 @@ fn shown(
     }
     // A search goes on by its cursor in the body: a fragment is for its reader and is never sent.
     let path = |next: Next| next.path.unwrap_or(format!("{}#cursor={}", fhir::SEARCH, next.cursor));
-    let next = paging.next(page)?.map(path);
+    let next = paging.next(page)?;
+    let link = next.as_ref().and_then(Next::link);
+    let next = next.map(path);
     let this = uri.path_and_query().map(PathAndQuery::as_str);
-    fhir::answer(&fhir::bundle(&page.items, this, next.as_deref()), None, false)
+    let mut answer = fhir::answer(&fhir::bundle(&page.items, this, next.as_deref()), None, false)?;
+    answer.headers_mut().extend(link.map(|link| (header::LINK, link)));
+    Ok(answer)
 }
 
 impl Question {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use shared::auth::Scope;
 use shared::fields::Members;
 use shared::openapi::schema::{
-    answer, body, cursor, date, example, id, in_path, in_query, integer, lines, one_of, paging,
-    patch, pattern, says, text,
+    answer, body, cursor, date, example, id, in_path, in_query, integer, one_of, paging, patch,
+    pattern, says, text,
 };
 use shared::openapi::{Answer, Body, Content, Description, Header, Operation, Who};
 
@@ -121,7 +121,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         (
             "Retraction",
             example(
-                body(RETRACTION_MEMBERS, &["reason"], &[("reason", lines(1_000))]),
+                body(RETRACTION_MEMBERS, &["reason"], &[("reason", text(1_000))]),
                 json!({"reason": "Entered for another patient."}),
             ),
         ),

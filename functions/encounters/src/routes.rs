@@ -14,7 +14,7 @@ use shared::params::Params;
 use shared::precondition::{IfMatch, IfNoneMatch};
 use shared::problem::Problem;
 use shared::store::Store;
-use shared::values::{Timestamp, lines, string};
+use shared::values::{Timestamp, string, text};
 use uuid::Uuid;
 
 use crate::access::{self, Seen};
@@ -166,7 +166,7 @@ async fn retract(
     access::to_one::<EncountersWrite>(&store, &caller, Access::Update, id, None).await?;
     let (caller, store, body) = (&caller, &store, &body);
     let decide = || async move {
-        let reason = |object: &mut Object| object.required("reason", string(lines::<1_000>));
+        let reason = |object: &mut Object| object.required("reason", string(text::<1_000>));
         let reason = body.read(RETRACTION_MEMBERS, reason)?;
         let (head, old) = table::current(store, id).await?;
         let entry = |access, changed: &[_]| {

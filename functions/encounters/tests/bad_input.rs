@@ -137,6 +137,7 @@ async fn versions_and_ids_that_are_none_are_refused() {
         (json!({}), "/reason required"),
         (json!({"reason": ""}), "/reason too_short"),
         (json!({"reason": "x".repeat(1_001)}), "/reason too_long"),
+        (json!({"reason": "two\nlines"}), "/reason invalid_value"),
     ] {
         assert_eq!(ada.post(&retraction, &body).await.wrong(), [wrong]);
     }

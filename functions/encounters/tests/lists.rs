@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use common::{app, audit, of_other, on, visit, with};
 use serde_json::{Value, json};
 use shared::auth::Scope;
+use shared::store::Table;
 use shared::testing::{Client, Reply};
 
 fn dates(reply: &Reply) -> Vec<String> {
@@ -145,6 +146,24 @@ async fn a_list_is_of_the_caller_s_location_alone_and_has_what_was_retracted() {
 }
 
 #[tokio::test]
+async fn a_cursor_is_of_its_location_alone() {
+    let (app, _) = app().await;
+    let (key, id) =
+        app.user_key_and_id("eve", &[Scope::EncountersRead, Scope::EncountersWrite]).await;
+    let both = json!([common::OTHER, shared::auth::DEFAULT_LOCATION]);
+    app.set(Table::Users, &format!("user#{id}"), "user", "location_ids", both).await;
+    let eve = app.with_key(&key);
+    for day in 1..=2 {
+        eve.post("/encounters", &on(day, "p")).await;
+    }
+    let first = eve.post("/encounters/search", &json!({"limit": 1})).await.json();
+    let rest = json!({"limit": 1, "cursor": first["next_cursor"]});
+    let here = eve.header("x-location-id", &shared::auth::DEFAULT_LOCATION.to_string());
+    assert_eq!(here.post("/encounters/search", &rest).await.problem(), "400 invalid_cursor");
+    assert_eq!(dates(&eve.post("/encounters/search", &rest).await), ["2024-03-01"]);
+}
+
+#[tokio::test]
 async fn a_page_of_big_records_ends_before_it_is_too_much_for_an_answer() {
     let (_app, ada) = app().await;
     for day in 1..=20 {
@@ -200,10 +219,13 @@ async fn in_fhir_a_record_is_an_encounter_and_a_list_a_searchset() {
             "period": {"start": "2024-02-29", "end": "2024-02-29"},
         })
     );
-    let list = fhir.get("/encounters?limit=1").await.json();
+    let list = fhir.get("/encounters?limit=1").await;
+    let link = list.header("link").split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+    let list = list.json();
     assert_eq!((&list["resourceType"], &list["type"]), (&json!("Bundle"), &json!("searchset")));
     assert_eq!(list["link"][0], json!({"relation": "self", "url": "/encounters?limit=1"}));
     let next = list["link"][1]["url"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(link, next);
     let rest = fhir.get(&next).await.json();
     let mut statuses = vec![
         list["entry"][0]["resource"]["status"].clone(),

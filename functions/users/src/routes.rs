@@ -154,14 +154,14 @@ async fn list(
     let mut params = Params::parse(uri.query(), &["location_id", "username", "limit", "cursor"]);
     let location = params.optional("location_id", uuid);
     let name = params.optional("username", username);
-    let by_name = caller.is_administrator() && params.has("username");
+    let by_name = params.has("username");
+    if by_name && !caller.is_administrator() {
+        return Err(Problem::forbidden("Looking for a name needs the admin token."));
+    }
     if !by_name && !params.has("location_id") {
         params.wrong("location_id", Wrong::REQUIRED);
     }
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
-    if name.is_some() && !caller.is_administrator() {
-        return Err(Problem::forbidden("Looking for a name needs the admin token."));
-    }
     let fits = |user: &User| location.is_none_or(|location| user.location_ids.contains(&location));
     let page = match (name, location) {
         (Some(name), _) => {

@@ -24,7 +24,8 @@ async fn the_users_of_a_location_are_listed_to_those_who_share_it() {
     assert_eq!(names(&app.admin().get(&at(&south)).await), ["cy", "ben"]);
     assert_eq!(names(&app.admin().get("/users?username=BEN").await), ["ben"]);
     assert_eq!(names(&app.admin().get("/users?username=nobody").await), Vec::<String>::new());
-    assert_eq!(reader.get("/users?username=ben").await.wrong(), ["location_id required"]);
+    assert_eq!(reader.get("/users?username=ben").await.problem(), "403 forbidden");
+    assert_eq!(reader.get("/users").await.wrong(), ["location_id required"]);
     assert_eq!(app.admin().get("/users").await.wrong(), ["location_id required"]);
     // Who left is listed no more.
     let ben = app.admin().get("/users?username=ben").await.json()["items"][0].clone();
