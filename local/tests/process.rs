@@ -138,6 +138,24 @@ fn a_bad_setting_or_option_ends_the_start_with_a_line_that_names_it() -> Result<
 }
 
 #[tokio::test]
+async fn a_refusal_reaches_a_caller_whose_body_nobody_reads() -> Result<()> {
+    let local = Local::start(&["--in-memory"])?;
+    for (path, key, status) in [
+        ("/coupons", None, 401),
+        ("/coupons", Some("qk_guess"), 401),
+        ("/nowhere", None, 404),
+        ("/health", None, 405),
+    ] {
+        let sent = reqwest::Client::new().post(format!("{}{path}", local.url));
+        let sent =
+            key.map_or(sent.try_clone().ok_or("a request")?, |k| sent.header("x-api-key", k));
+        let answer = sent.header("content-type", "application/json").body("x".repeat(6_000_000));
+        assert_eq!(answer.send().await?.status(), status, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_signal_lets_the_requests_in_flight_end() -> Result<()> {
     for signal in ["-TERM", "-INT"] {
         let mut local = Local::start(&["--in-memory", "--seed", "demo"])?;

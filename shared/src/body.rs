@@ -104,20 +104,26 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 async fn read_all(body: axum::body::Body) -> Result<Bytes, Problem> {
+    let bytes = received(body).await?;
+    if bytes.len() > MOST_BYTES { Err(Problem::PAYLOAD_TOO_LARGE) } else { Ok(bytes) }
+}
+
+/// A body, or its beginning where it is too large. The rest is read all the same, up to a point: an
+/// answer before that would cut the connection, and not reach a client that is still sending.
+pub(crate) async fn received(body: axum::body::Body) -> Result<Bytes, Problem> {
     let mut chunks = body.into_data_stream();
     let (mut bytes, mut total) = (BytesMut::new(), 0);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Problem::MALFORMED_JSON)?;
         total += chunk.len();
-        if total <= MOST_BYTES {
-            bytes.extend_from_slice(&chunk);
-        } else if total > MOST_DRAINED_BYTES {
+        if total > MOST_DRAINED_BYTES {
             break;
-        } else {
-            bytes = BytesMut::new();
+        }
+        if bytes.len() <= MOST_BYTES {
+            bytes.extend_from_slice(&chunk);
         }
     }
-    if total > MOST_BYTES { Err(Problem::PAYLOAD_TOO_LARGE) } else { Ok(bytes.freeze()) }
+    Ok(bytes.freeze())
 }
 
 /// The type without its parameters, in any case.

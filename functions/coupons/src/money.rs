@@ -20,8 +20,11 @@ pub struct Currency {
 
 impl Currency {
     pub fn parse(text: &str) -> Result<Self, Wrong> {
-        let iso =
-            iso_currency::Currency::from_code(text).filter(|iso| iso.is_superseded().is_none());
+        // Venezuela has two: VED came beside VES and didn't take its place, as the crate has it.
+        let is_current = |iso: &iso_currency::Currency| {
+            iso.is_superseded().is_none() || *iso == iso_currency::Currency::VES
+        };
+        let iso = iso_currency::Currency::from_code(text).filter(is_current);
         let known = iso.and_then(|iso| Some(Self { iso, decimals: iso.exponent()? }));
         known.ok_or(Wrong::invalid("This must be a currency's code by ISO 4217, such as USD."))
     }

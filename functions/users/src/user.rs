@@ -190,7 +190,7 @@ fn or_default(ids: Vec<Uuid>) -> Vec<Uuid> {
 
 /// 1 to 64 of `[A-Za-z0-9._@-]`, and not the administrator's name in the audit.
 pub fn username(text: &str) -> Result<String, Wrong> {
-    match text.len() {
+    match text.chars().count() {
         0 => return Err(Wrong::EMPTY),
         65.. => return Err(Wrong::TOO_LONG),
         _ => {}

@@ -113,6 +113,7 @@ async fn bad_users_are_refused_with_every_wrong_field() {
         (json!({}), vec!["/username required"]),
         (json!({"username": ""}), vec!["/username too_short"]),
         (json!({"username": long}), vec!["/username too_long"]),
+        (json!({"username": "é".repeat(40)}), vec!["/username invalid_value"]),
         (json!({"username": "a b"}), vec!["/username invalid_value"]),
         (json!({"username": "Admin"}), vec!["/username invalid_value"]),
         (json!({"username": "a", "disabled": true}), vec![" unknown_field"]),

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -13,6 +15,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::Template;
 use super::template::Cors;
 use crate::app::{App, Function};
+use crate::body::received;
 use crate::http::envelope;
 
 /// The functions as the HTTP API joins them, its CORS settings included.
@@ -25,6 +28,13 @@ pub fn gateway(template: Template, functions: &[Function], app: &App) -> Router 
     let known = Arc::new((template, routers, nobodys));
     let functions = Router::new().fallback(async move |request: Request| {
         let (template, routers, nobodys) = &*known;
+        // A function is called once the gateway has all of the body, be it read by nobody; for half
+        // of one it isn't called.
+        let (parts, body) = request.into_parts();
+        let request = match received(body).await {
+            Ok(body) => Request::from_parts(parts, Body::from(body)),
+            Err(broken_off) => return broken_off.into_response(),
+        };
         let function = template.function_of(request.uri().path());
         let Ok(response) = function
             .and_then(|name| routers.get(name))
