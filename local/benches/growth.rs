@@ -1,5 +1,5 @@
 //! What a request costs with more and more stored: it should stay the same.
-//! `cargo bench -p local --bench growth [-- 1000 100000 1000000]`
+//! `cargo bench -p local --bench growth [-- 1000 100000 1000000] [KIND..]`
 
 mod common;
 
@@ -47,7 +47,12 @@ async fn main() -> Result<()> {
         print!(" {size}: cost | ms |");
     }
     println!("\n| --- |{}", " --- | --- |".repeat(sizes.len()));
-    for (function, table, prefix) in GROWING {
+    let named = arguments();
+    let is_named = |kind: &str| named.iter().any(|name| name == kind);
+    let are_some = GROWING.iter().any(|(kind, ..)| is_named(kind));
+    for (function, table, prefix) in
+        GROWING.into_iter().filter(|(kind, ..)| !are_some || is_named(kind))
+    {
         let stored = Stored::start(&[TestApp::WITHOUT_FAULTS]).await?;
         let ada = stored.app.with_key(&stored.key).header("content-type", "application/json");
         let calls = stored.calls.iter().filter(|call| call.function == function);
