@@ -52,6 +52,7 @@ pub fn head_key(pk: &str) -> ItemKey {
     ItemKey::new(pk.to_owned(), "HEAD")
 }
 
+/// Where an entry lies in the audit table.
 pub fn entry_key(pk: &str, sk: &str) -> ItemKey {
     ItemKey::new(pk.to_owned(), sk.to_owned())
 }
