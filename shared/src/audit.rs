@@ -118,7 +118,8 @@ impl Entry {
             username: caller.username().to_owned(),
             user_id: caller.user_id(),
             service: caller.service().map(str::to_owned),
-            location_id: caller.location_id(),
+            // Where the location that was named isn't the caller's, its first.
+            location_id: caller.location_id().or(caller.location_ids().first().copied()),
             item_type: Cow::Borrowed(item_type),
             item_id,
             access_type,

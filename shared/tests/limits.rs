@@ -126,6 +126,21 @@ async fn guesses_count_against_their_source_before_any_look_up() {
 }
 
 #[tokio::test]
+async fn a_known_caller_s_wrong_location_counts_against_it_and_not_its_source() {
+    early_in_a_minute().await;
+    let app = app("3").await;
+    let ada = app.user("ada", &[]).await;
+    let elsewhere = ada.header("x-location-id", "019b0000-0000-7000-8000-000000000001");
+    for number in 1..=3 {
+        let refused = elsewhere.get("/coupons").await;
+        assert_eq!((refused.problem().as_str(), left(&refused)), ("403 forbidden", 3 - number));
+    }
+    assert_eq!(elsewhere.get("/coupons").await.problem(), "429 rate_limited");
+    assert_eq!(ada.get("/coupons").await.problem(), "429 rate_limited");
+    assert_eq!(left(&app.anon().get("/coupons").await), 2, "its source has paid nothing");
+}
+
+#[tokio::test]
 async fn a_known_caller_costs_no_read_and_a_lease_now_and_then() {
     early_in_a_minute().await;
     let app = app("600").await;

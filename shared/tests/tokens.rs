@@ -252,7 +252,7 @@ async fn a_user_s_own_token_is_checked_against_the_issuer_s_keys() {
     let (_, ada) = app.user_key_and_id("ada", &[Scope::CouponsWrite]).await;
     app.claim_subject("auth0|ada", ada).await;
     let es256 = json!({"alg": "ES256", "kid": "ec-1"});
-    let rs256 = json!({"alg": "RS256", "kid": "rsa-1"});
+    let rs256 = json!({"alg": "RS256", "kid": "rsa-1", "typ": "at+JWT"});
     for sub in [ada.to_string(), "auth0|ada".to_owned()] {
         for token in [ec.sign(&es256, &issuer.claims(&sub)), rsa.sign(&rs256, &issuer.claims(&sub))]
         {
@@ -275,6 +275,7 @@ async fn a_user_s_own_token_is_checked_against_the_issuer_s_keys() {
         ec.sign(&es256, &changed(&claims, "nbf", json!(now() + 120))),
         ec.sign(&es256, &changed(&claims, "sub", json!("nobody"))),
         ec.sign(&json!({"alg": "ES256", "kid": "rsa-1"}), &claims),
+        ec.sign(&changed(&es256, "typ", json!("logout+jwt")), &claims),
         ec.sign(&json!({"alg": "RS256", "kid": "ec-1"}), &claims),
         SigningKey::Secret(public).sign(&json!({"alg": "HS256", "kid": "rsa-1"}), &claims),
         SigningKey::ec().sign(&es256, &claims),

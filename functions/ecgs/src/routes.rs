@@ -7,7 +7,7 @@ use shared::answer::Answer;
 use shared::app::App;
 use shared::audit::{Access, Entry};
 use shared::auth::permissions::{EcgsRead, EcgsWrite};
-use shared::auth::{Caller, Known};
+use shared::auth::{Caller, Identified};
 use shared::body::Body;
 use shared::fields::{Fields, Wrong};
 use shared::http::{Ids, NoParams, Routes};
@@ -40,7 +40,11 @@ pub fn routes() -> Routes {
 }
 
 /// `POST /ecgs`
-async fn create(store: Store, Known(caller): Known, body: Body) -> Result<Answer, Problem> {
+async fn create(
+    store: Store,
+    Identified(caller): Identified,
+    body: Body,
+) -> Result<Answer, Problem> {
     let user = access::to_own::<EcgsWrite>(&store, &caller, Access::Create).await?;
     let node = body.node()?;
     let header = body.header_key();
@@ -99,7 +103,7 @@ async fn answered(store: &Store, key: Option<&IdempotencyKey>) -> Result<Option<
 async fn list(
     State(app): State<App>,
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let user = access::to_own::<EcgsRead>(&store, &caller, Access::Read).await?;
@@ -119,7 +123,7 @@ async fn list(
 /// `GET /ecgs/{id}`
 async fn read(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     uri: Uri,
 ) -> Result<Answer, Problem> {
@@ -160,7 +164,7 @@ async fn with_signals(
 /// `DELETE /ecgs/{id}`: it is gone at once; the worker clears its samples away.
 async fn delete(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     _: NoParams,
 ) -> Result<Answer, Problem> {

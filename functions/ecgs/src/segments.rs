@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 use shared::answer::Answer;
 use shared::audit::{Access, Entry};
-use shared::auth::Known;
+use shared::auth::Identified;
 use shared::auth::permissions::EcgsWrite;
 use shared::body::Body;
 use shared::fields::{Fields, Object, Wrong};
@@ -59,7 +59,7 @@ const COUNTER: &str = "samples";
 /// `POST /ecgs/{id}/segments`
 pub async fn add(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {
@@ -152,7 +152,7 @@ fn too_many() -> Problem {
 /// `POST /ecgs/{id}/complete`
 pub async fn complete(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {

@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use serde::Serialize;
 use shared::answer::Answer;
 use shared::audit::Access;
-use shared::auth::Known;
+use shared::auth::Identified;
 use shared::auth::permissions::EcgsRead;
 use shared::fields::Wrong;
 use shared::http::{Ids, NoParams};
@@ -68,7 +68,7 @@ fn lead(params: &mut Params, header: &Header) -> Option<usize> {
 /// `GET /ecgs/{id}/signal`
 pub async fn signal(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     uri: Uri,
 ) -> Result<Answer, Problem> {
@@ -103,7 +103,7 @@ pub async fn signal(
 /// `GET /ecgs/{id}/insights`
 pub async fn insights(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     _: NoParams,
 ) -> Result<Response, Problem> {
@@ -145,7 +145,7 @@ fn seconds(range: std::ops::RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64,
 /// `GET /ecgs/{id}/plot.svg`
 pub async fn plot(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     uri: Uri,
 ) -> Result<Response, Problem> {

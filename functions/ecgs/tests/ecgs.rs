@@ -113,6 +113,10 @@ async fn users_see_their_own_alone_and_every_access_is_entered() {
     let eve = app.user("eve", &[Scope::EcgsRead]).await;
     assert_eq!(eve.delete(&path).await.problem(), "403 forbidden");
     assert_eq!(ada.get("/ecgs").await.json()["items"].as_array().map(Vec::len), Some(1));
+    let elsewhere = ada.header("x-location-id", "019b0000-0000-7000-8000-000000000001");
+    for path in [path.as_str(), "/ecgs"] {
+        assert_eq!(elsewhere.get(path).await.problem(), "403 forbidden");
+    }
     let lines: Vec<String> = app
         .entries()
         .await
@@ -124,6 +128,7 @@ async fn users_see_their_own_alone_and_every_access_is_entered() {
     assert_eq!(count("bob \"not_found\""), 6);
     assert_eq!(count("admin \"denied\""), 2);
     assert_eq!(count("eve \"denied\""), 1);
+    assert_eq!(count("ada \"denied\""), 2);
     // The creation, the insights, the list.
     assert_eq!(count("ada \"success\""), 3);
 }

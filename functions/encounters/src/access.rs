@@ -55,7 +55,8 @@ pub async fn to_one<P: Permission>(
             None => entry,
         }
     };
-    let in_emergency = emergency.filter(|_| caller.scopes().contains(Scope::EncountersEmergency));
+    let may_in_emergency = caller.scopes().contains(Scope::EncountersEmergency);
+    let in_emergency = emergency.filter(|_| may_in_emergency && caller.location_id().is_some());
     let allowed = caller.must_have::<P>();
     let own = |head: &Head| caller.location_id() == Some(head.location_id);
     let (outcome, problem) = match (allowed, head.clone(), in_emergency) {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri, header};
 use shared::app::App;
 use shared::audit::{Access, Entry};
 use shared::auth::permissions::EncountersRead;
-use shared::auth::{Caller, Known};
+use shared::auth::{Caller, Identified};
 use shared::body::Body;
 use shared::fields::Wrong;
 use shared::list::{Next, Paging};
@@ -40,7 +40,7 @@ struct Question {
 pub async fn list(
     State(app): State<App>,
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -61,7 +61,7 @@ fn reader(caller: &Caller, location: Uuid) -> String {
 pub async fn search(
     State(app): State<App>,
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     headers: HeaderMap,
     uri: Uri,
     body: Body,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
 use shared::audit::{Access, Entry, Outcome};
 use shared::auth::permissions::{EncountersRead, EncountersWrite};
-use shared::auth::{Caller, Known};
+use shared::auth::{Caller, Identified};
 use shared::body::Body;
 use shared::fields::{Fields, Object, Wrong};
 use shared::http::{Ids, Routes};
@@ -53,7 +53,11 @@ impl Kept {
 }
 
 /// `POST /encounters`
-async fn create(store: Store, Known(caller): Known, body: Body) -> Result<Answer, Problem> {
+async fn create(
+    store: Store,
+    Identified(caller): Identified,
+    body: Body,
+) -> Result<Answer, Problem> {
     let location = access::to_all::<EncountersWrite>(&store, &caller, Access::Create).await?;
     let node = body.node()?;
     let header = body.header_key();
@@ -92,7 +96,7 @@ async fn replayed(store: &Store, caller: &Caller, answer: Answer) -> Result<Answ
 /// `GET /encounters/{id}`
 async fn read(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     known: IfNoneMatch,
     headers: HeaderMap,
@@ -132,7 +136,7 @@ fn version(text: &str) -> Result<u64, Wrong> {
 /// `PATCH /encounters/{id}`
 async fn amend(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     if_match: IfMatch,
     body: Body,
@@ -159,7 +163,7 @@ async fn amend(
 /// `POST /encounters/{id}/retraction`
 async fn retract(
     store: Store,
-    Known(caller): Known,
+    Identified(caller): Identified,
     Ids(id): Ids<Uuid>,
     body: Body,
 ) -> Result<Answer, Problem> {

@@ -6,7 +6,7 @@ mod common;
 use common::{NOBODYS, app, audit, of_other, visit, with};
 use http::Method;
 use serde_json::json;
-use shared::auth::Scope;
+use shared::auth::{DEFAULT_LOCATION, Scope};
 
 const MADE: &str =
     "ada create success here [patient_id provider_id encounter_date encounter_type clinical_data]";
@@ -173,6 +173,36 @@ async fn a_caller_without_the_scope_is_refused_and_entered() {
             "eve read denied list here []",
             "eve create denied list here []",
             "admin read denied here []",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_caller_who_claims_another_s_location_is_refused_and_entered() {
+    let (app, ada) = app().await;
+    let path = ada.post("/encounters", &visit()).await.header("location").to_owned();
+    let scopes = [Scope::EncountersRead, Scope::EncountersWrite, Scope::EncountersEmergency];
+    let bob = of_other(&app, "bob", &scopes).await;
+    let here = bob.header("x-location-id", &DEFAULT_LOCATION.to_string());
+    for reply in [
+        here.get(&path).await,
+        here.header("x-emergency-reason", "Unconscious at our door.").get(&path).await,
+        here.get(NOBODYS).await,
+        here.patch(&path, &json!({"clinical_data": 1})).await,
+        here.get("/encounters").await,
+        here.post("/encounters", &visit()).await,
+    ] {
+        assert_eq!(reply.problem(), "403 forbidden");
+    }
+    assert_eq!(
+        audit(&app).await[1..],
+        [
+            "bob read denied here []",
+            "bob read denied here []",
+            "bob read denied there []",
+            "bob update denied here []",
+            "bob read denied list there []",
+            "bob create denied list there []",
         ]
     );
 }

@@ -20,8 +20,6 @@ use crate::rate_limit::{Allowance, source};
 use crate::store::Store;
 use crate::values::Timestamp;
 
-const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours.");
-
 /// Lets a request in with its `Caller`, or turns it away, and says what it has left.
 pub async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     // A preflight has no credential, and what it asks for is counted when it comes.
@@ -63,7 +61,7 @@ impl Door<'_> {
         if let Credential::ApiKey(key) = &credential
             && let Some(user) = self.app.users.known_by_key(key)
         {
-            return self.known(self.acting(user, headers, None)).await;
+            return self.known(Ok(self.acting(user, headers, None))).await;
         }
         // Any other key is a guess until it was looked up: it costs its source a token before that.
         // Tokens prove themselves without a look-up, and cost their source one where they don't.
@@ -129,7 +127,7 @@ impl Door<'_> {
             Credential::AdminToken(_) => Err(Problem::UNAUTHENTICATED),
             Credential::ApiKey(key) => {
                 let user = self.app.users.by_key(&store, key).await?;
-                self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None)
+                Ok(self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None))
             }
             Credential::Bearer(token) => self.bearer(&store, token, headers).await,
         }
@@ -145,7 +143,7 @@ impl Door<'_> {
         let Some(service) = self.app.settings.services.get(&key_id) else {
             let subject = self.identified(token, &key_id, None).await?;
             let user = self.app.users.by_subject(store, &subject).await?;
-            return self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None);
+            return Ok(self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None));
         };
         let verified =
             ServiceToken::verify(token, &key_id, service).ok_or(Problem::UNAUTHENTICATED)?;
@@ -167,7 +165,7 @@ impl Door<'_> {
             }
         }
         log::service_token(&key_id, &verified.jti);
-        self.acting(user, headers, Some((&key_id, &verified)))
+        Ok(self.acting(user, headers, Some((&key_id, &verified))))
     }
 
     /// Whom a token of the identity provider names.
@@ -189,7 +187,7 @@ impl Door<'_> {
         user: Arc<User>,
         headers: &HeaderMap,
         service: Option<(&str, &ServiceToken)>,
-    ) -> Result<Who, Problem> {
+    ) -> Who {
         let limits = service.and_then(|(name, _)| self.app.settings.services.get(name));
         let mut scopes = user.scopes;
         for narrower in
@@ -202,27 +200,21 @@ impl Door<'_> {
             location_ids.retain(|id| allowed.contains(id));
         }
         let in_token = service.and_then(|(_, token)| token.location_id);
-        let location_id = location(headers, in_token, &location_ids)?;
+        let location_id = location(headers, in_token, &location_ids);
         let service = service.map(|(name, _)| name.to_owned());
-        Ok(Who::User(Arc::new(Acting { user, service, scopes, location_id, location_ids })))
+        Who::User(Arc::new(Acting { user, service, scopes, location_id, location_ids }))
     }
 }
 
-/// The token's location, else the header's, else the first.
-fn location(
-    headers: &HeaderMap,
-    in_token: Option<Uuid>,
-    allowed: &[Uuid],
-) -> Result<Uuid, Problem> {
+/// The token's location, else the header's, else the first; none where that isn't allowed.
+fn location(headers: &HeaderMap, in_token: Option<Uuid>, allowed: &[Uuid]) -> Option<Uuid> {
     let mut named = headers.get_all("x-location-id").iter();
     let in_header = match (named.next(), named.next()) {
         (None, _) => None,
-        (Some(id), None) => {
-            Some(id.to_str().ok().and_then(|id| Uuid::try_parse(id).ok()).ok_or(NOT_YOURS)?)
-        }
-        (Some(_), Some(_)) => return Err(NOT_YOURS),
+        (Some(id), None) => Some(Uuid::try_parse(id.to_str().ok()?).ok()?),
+        (Some(_), Some(_)) => return None,
     };
     let contradicts = in_token.is_some() && in_header.is_some() && in_token != in_header;
     let id = in_token.or(in_header).or(allowed.first().copied());
-    id.filter(|id| !contradicts && allowed.contains(id)).ok_or(NOT_YOURS)
+    id.filter(|id| !contradicts && allowed.contains(id))
 }

@@ -53,7 +53,8 @@ struct Acting {
     /// The service that acts for it.
     service: Option<String>,
     scopes: Scopes,
-    location_id: Uuid,
+    /// None where the request names one that isn't its own.
+    location_id: Option<Uuid>,
     location_ids: Vec<Uuid>,
 }
 
@@ -90,7 +91,7 @@ impl Caller {
 
     /// The location that the request acts for.
     pub fn location_id(&self) -> Option<Uuid> {
-        self.acting().map(|acting| acting.location_id)
+        self.acting()?.location_id
     }
 
     /// The locations that it may act for.
@@ -102,9 +103,16 @@ impl Caller {
         self.acting().map(|acting| acting.scopes).unwrap_or_default()
     }
 
+    /// Refuses a request that names a location which isn't one of the caller's.
+    fn must_be_placed(&self) -> Result<(), Problem> {
+        let misplaced = self.acting().is_some_and(|acting| acting.location_id.is_none());
+        if misplaced { Err(NOT_YOURS) } else { Ok(()) }
+    }
+
     /// Refuses a caller without the scope of `P`, where a refusal has to be entered; else a handler
     /// asks for it in its signature.
     pub fn must_have<P: Permission>(&self) -> Result<(), Problem> {
+        self.must_be_placed()?;
         match P::SCOPES {
             scopes if scopes.iter().any(|scope| self.scopes().contains(*scope)) => Ok(()),
             [first, ..] => Err(Problem::forbidden(first.needed())),
@@ -147,6 +155,12 @@ impl Caller {
         self.acting()?.user.rate_limit_per_minute
     }
 }
+
+const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours.");
+
+/// Any valid credential, where each refusal has to be entered, that of a location included: nothing
+/// is this caller's before `must_have` says so.
+pub struct Identified(pub Caller);
 
 /// Whoever it is, with a valid credential or none.
 pub struct Anyone(pub Option<Caller>);
@@ -203,11 +217,21 @@ impl Anyone {
 }
 
 /// `admit` has looked at the credential before any handler is called.
+impl FromRequestParts<App> for Identified {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        parts.extensions.get::<Caller>().cloned().map(Self).ok_or(Problem::UNAUTHENTICATED)
+    }
+}
+
 impl FromRequestParts<App> for Anyone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        Ok(Self(parts.extensions.get::<Caller>().cloned()))
+        let caller = parts.extensions.get::<Caller>();
+        caller.map_or(Ok(()), Caller::must_be_placed)?;
+        Ok(Self(caller.cloned()))
     }
 }
 

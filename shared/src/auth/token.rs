@@ -2,7 +2,7 @@
 //! provider. Which of the two a token is decides which algorithm it may have (RFC 8725, 3.1).
 
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -62,8 +62,13 @@ struct UserClaims {
 pub fn key_id(token: &str) -> Option<String> {
     let parts = token.split('.').count() == 3 && token.len() <= LONGEST;
     let header = parts.then(|| decode_header(token).ok()).flatten()?;
-    let is_jwt = header.typ.as_deref().is_none_or(|typ| typ.eq_ignore_ascii_case("jwt"));
-    header.kid.filter(|_| is_jwt && header.crit.is_none())
+    header.kid.filter(|_| header.crit.is_none())
+}
+
+/// Whether a token says that it is one of these, or says nothing (RFC 8725, 3.11).
+fn is_typed(header: &Header, types: &[&str]) -> bool {
+    let is = |typ: &str| types.iter().any(|known| typ.eq_ignore_ascii_case(known));
+    header.typ.as_deref().is_none_or(is)
 }
 
 impl ServiceToken {
@@ -82,13 +87,14 @@ impl ServiceToken {
             && claims.jti.bytes().all(|b| b.is_ascii_graphic());
         let named = claims.iss == name && !claims.sub.is_empty() && printable;
         let in_time = ahead <= LONGEST_S;
+        let is_jwt = is_typed(&verified.header, &["jwt"]);
         let location_id = match claims.location_id {
             Some(id) => Some(Uuid::try_parse(&id).ok()?),
             None => None,
         };
         // A scope that isn't known is one that nobody has.
         let scopes = claims.scope.map(|scope| scope.split(' ').filter_map(Scope::parse).collect());
-        (named && in_time).then_some(Self {
+        (named && in_time && is_jwt).then_some(Self {
             sub: Subject(claims.sub),
             location_id,
             scopes,
@@ -121,9 +127,11 @@ pub fn verify_user(token: &str, key: &Jwk, issuer: &str, audience: &str) -> Opti
     rules.set_audience(&[audience]);
     rules.set_issuer(&[issuer]);
     rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-    let claims =
-        decode::<UserClaims>(token, &DecodingKey::from_jwk(key).ok()?, &rules).ok()?.claims;
-    Some(Subject(claims.sub)).filter(|sub| !sub.0.is_empty())
+    let key = DecodingKey::from_jwk(key).ok()?;
+    let verified = decode::<UserClaims>(token, &key, &rules).ok()?;
+    // An access token may say that it is one (RFC 9068, 2.1).
+    let is_of_user = is_typed(&verified.header, &["jwt", "at+jwt", "application/at+jwt"]);
+    Some(Subject(verified.claims.sub)).filter(|sub| is_of_user && !sub.0.is_empty())
 }
 
 fn rules(algorithm: Algorithm) -> Validation {
