@@ -62,7 +62,7 @@ async fn round_of(seed: Seed, operations: usize) {
     held::recordings(&users, &told).await;
     // Reads are entered, too.
     app.drain(&audit::SEAL).await;
-    held::check(app.app(), &users[0], &admin, &told).await;
+    held::check(app.direct(), &users[0], &admin, &told).await;
     let checked = began.elapsed().saturating_sub(worked);
     println!(
         "seed {}: {operations} operations, {calls} calls, {worked:.0?}, checked in {checked:.0?}",

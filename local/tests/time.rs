@@ -90,7 +90,7 @@ async fn clocks_that_step_and_workers_that_stand_still_lose_and_double_nothing()
     }
     held::recordings(&users, &told).await;
     app.drain(&audit::SEAL).await;
-    held::check(app.app(), &users[0], &admin, &told).await;
+    held::check(app.direct(), &users[0], &admin, &told).await;
 }
 
 /// Hands requests on to the process that runs now; 503 where there is none, or it dies meanwhile.

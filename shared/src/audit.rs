@@ -21,7 +21,6 @@ pub enum Access {
 }
 
 impl Access {
-    pub const ALL: [Self; 4] = [Self::Create, Self::Read, Self::Update, Self::Delete];
     pub const NAMES: [&'static str; 4] = ["create", "read", "update", "delete"];
 }
 

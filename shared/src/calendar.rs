@@ -72,7 +72,7 @@ pub fn holidays(year: i32) -> impl Iterator<Item = Holiday> {
 }
 
 /// Neither a weekend day nor the day off of a holiday.
-pub fn is_business_day(day: NaiveDate) -> bool {
+fn is_business_day(day: NaiveDate) -> bool {
     !is_weekend(day) && !holidays(day.year()).any(|holiday| holiday.observed == day)
 }
 

@@ -32,7 +32,7 @@ use crate::sentry::{Call, Sentry};
 use crate::store::Meter;
 use crate::trace::Trace;
 
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Before Lambda's and the gateway's time is up, so that the end is an answer and a log line. What

@@ -21,6 +21,7 @@ pub mod json;
 pub mod fields;
 pub mod values;
 pub mod calendar;
+pub mod mark;
 mod wrong;
 pub mod list;
 pub mod import;

@@ -12,12 +12,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::auth::Caller;
 use crate::config::{Secrets, sha256};
-use crate::fields::Wrong;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::store::Page;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, whole};
 
 /// Seals cursors with AES-256-GCM. What a cursor is bound to is authenticated with it.
 pub struct CursorSeal(Vec<LessSafeKey>);
@@ -100,6 +100,7 @@ impl Paging {
         caller: &str,
         usual_limit: usize,
     ) -> Result<Self, Problem> {
+        let limit = whole(1..=100_usize, "This must be a whole number from 1 to 100.");
         let limit = params.optional("limit", limit).unwrap_or(usual_limit);
         if params.is_garbled("cursor") && !params.is_of_body() {
             return Err(Problem::INVALID_CURSOR);
@@ -186,22 +187,19 @@ impl Paging {
     }
 }
 
-fn limit(text: &str) -> Result<usize, Wrong> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Wrong::invalid("This must be a whole number from 1 to 100."));
-    }
-    match text.parse() {
-        Ok(limit @ 1..=100) => Ok(limit),
-        _ => Err(Wrong::OUT_OF_RANGE),
-    }
-}
-
 fn linked(body: Vec<u8>, kind: &'static str, next: Option<Next>) -> Response {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.extend(next.and_then(|next| next.link()).map(|link| (header::LINK, link)));
     response
+}
+
+impl Caller {
+    /// Its identity at its location, for a list that is another at another location.
+    pub fn local_identity(&self) -> String {
+        format!("{} {}", self.identity(), self.location_id().unwrap_or_default())
+    }
 }
 
 impl Params {

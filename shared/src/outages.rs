@@ -3,7 +3,7 @@
 
 use crate::config::BadSetting;
 use crate::fields::Wrong;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, name};
 
 /// The most sites of one run.
 pub const MOST_SITES: usize = 100;
@@ -36,16 +36,9 @@ impl Usual {
 
 /// The name of a site, which becomes a segment of a URL.
 pub fn site(text: &str) -> Result<String, Wrong> {
-    match text.len() {
-        0 => return Err(Wrong::EMPTY),
-        65.. => return Err(Wrong::TOO_LONG),
-        _ => {}
-    }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    if !text.bytes().all(allowed) || text == "." || text == ".." {
-        return Err(Wrong::invalid("Letters and digits of ASCII and . _ - are allowed here."));
-    }
-    Ok(text.to_owned())
+    const FORM: &str = "Letters and digits of ASCII and . _ - are allowed here.";
+    let site = name::<64>(text, b"._-", FORM)?;
+    if text == "." || text == ".." { Err(Wrong::invalid(FORM)) } else { Ok(site) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How many requests a caller may make in a minute: exact over all instances of all functions,
 //! without a write for each. Tokens are leased from a counter some at a time; what a process has
-//! leased and not used when the minute ends is lost, a tenth at the most.
+//! leased and not used when the minute ends is lost, a tenth of all at the most: the more processes
+//! lease, the less each does.
 //!
 //! Where the counter can't be reached, requests pass: a limit is there to protect the storage, and
 //! the storage's own absence should not add 429s to its 503s. Each process then counts alone.
@@ -31,8 +32,11 @@ struct Lease {
     minute: i64,
     /// Tokens leased and not used.
     held: u32,
-    /// Tokens that all processes have leased, as far as is known.
+    /// Tokens that this process has used.
+    used: u32,
+    /// Tokens that all processes have leased, and how many processes, as far as is known.
     taken: u32,
+    processes: u32,
     is_spent: bool,
 }
 
@@ -67,13 +71,12 @@ impl Limiter {
                 lease.is_spent = true;
                 break;
             }
-            let wanted = portion(left, limit);
-            match store
-                .lease(&format!("{who}#{minute}"), wanted, limit, (minute + 2) * MINUTE_MS / 1_000)
-                .await
-            {
-                Leased::Taken(taken) => {
+            let wanted = lease.portion(limit);
+            let (window, ends_at) = (format!("{who}#{minute}"), (minute + 2) * MINUTE_MS / 1_000);
+            match store.lease(&window, wanted, lease.processes == 0, limit, ends_at).await {
+                Leased::Taken { taken, processes } => {
                     lease.taken = taken;
+                    lease.processes = processes;
                     lease.held = wanted;
                 }
                 // The next one is smaller, down to a single token.
@@ -89,7 +92,10 @@ impl Limiter {
             }
         }
         let allowed = lease.held > 0;
-        lease.held = lease.held.saturating_sub(1);
+        if allowed {
+            lease.held -= 1;
+            lease.used += 1;
+        }
         Allowance {
             limit,
             left: limit.saturating_sub(lease.taken) + lease.held,
@@ -113,10 +119,18 @@ impl Limiter {
     }
 }
 
-/// How many tokens to lease at once: one when few are left, so that no process holds many that
-/// another could use.
-fn portion(left: u32, limit: u32) -> u32 {
-    if limit < 100 || left < limit / 10 { 1 } else { (left / 50).clamp(1, 10) }
+impl Lease {
+    /// How many tokens to lease at once: one when few are left, so that no process holds many that
+    /// another could use; never more than this one has used so far, nor than its share of a
+    /// twentieth of all.
+    fn portion(&self, limit: u32) -> u32 {
+        let left = limit.saturating_sub(self.taken);
+        if limit < 100 || left < limit / 10 {
+            return 1;
+        }
+        let share = limit / 20 / self.processes.max(1);
+        (left / 50).min(share).min(self.used + 1).clamp(1, 10)
+    }
 }
 
 impl Allowance {
@@ -165,8 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_leased_at_once_shrinks_with_what_is_left() {
-        let leases = [(600, 600), (400, 600), (60, 600), (59, 600), (99, 99), (0, 600)];
-        assert_eq!(leases.map(|(left, limit)| portion(left, limit)), [10, 8, 1, 1, 1, 1]);
+    fn what_is_leased_at_once_shrinks_with_what_is_left_and_who_else_leases() {
+        for (taken, used, processes, limit, portion) in [
+            (0, 0, 0, 600, 1),
+            (1, 1, 1, 600, 2),
+            (20, 20, 1, 600, 10),
+            (200, 20, 1, 600, 8),
+            (200, 20, 6, 600, 5),
+            (200, 20, 100, 600, 1),
+            (541, 99, 1, 600, 1),
+            (0, 50, 1, 99, 1),
+            (600, 99, 1, 600, 1),
+        ] {
+            let lease = Lease { used, taken, processes, ..Lease::default() };
+            assert_eq!(lease.portion(limit), portion, "{taken} {used} {processes} {limit}");
+        }
     }
 }

@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
+use serde::de::{DeserializeOwned, value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -43,6 +45,27 @@ fn checked(text: &str, most: usize, refused: impl Fn(char) -> bool) -> Result<St
     Ok(text.to_owned())
 }
 
+/// 1 to `MOST` of ASCII's letters and digits and of `extra`, as `form` says.
+pub fn name<const MOST: usize>(
+    text: &str,
+    extra: &[u8],
+    form: &'static str,
+) -> Result<String, Wrong> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || extra.contains(&b);
+    match text.len() {
+        0 => Err(Wrong::EMPTY),
+        length if length > MOST => Err(Wrong::TOO_LONG),
+        _ if text.bytes().all(allowed) => Ok(text.to_owned()),
+        _ => Err(Wrong::invalid(form)),
+    }
+}
+
+/// One of a closed set of words: those by which serde knows a `T`.
+pub fn word<T: DeserializeOwned>(text: &str, words: &'static [&'static str]) -> Result<T, Wrong> {
+    let word = value::StrDeserializer::<value::Error>::new(text);
+    T::deserialize(word).map_err(|_| Wrong::not_one_of(words))
+}
+
 pub fn boolean(node: &Node) -> Result<bool, Wrong> {
     match node.value {
         Value::Bool(value) => Ok(value),
@@ -61,6 +84,19 @@ pub fn integer(range: RangeInclusive<i64>) -> impl Fn(&Node) -> Result<i64, Wron
         }
         let value = digits.parse().map_err(|_| Wrong::OUT_OF_RANGE)?;
         if range.contains(&value) { Ok(value) } else { Err(Wrong::OUT_OF_RANGE) }
+    }
+}
+
+/// A whole number of a query, as `form` says: digits alone.
+pub fn whole<N: FromStr + PartialOrd>(
+    range: RangeInclusive<N>,
+    form: &'static str,
+) -> impl Fn(&str) -> Result<N, Wrong> {
+    move |text| {
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(Wrong::invalid(form));
+        }
+        text.parse::<N>().ok().filter(|n| range.contains(n)).ok_or(Wrong::OUT_OF_RANGE)
     }
 }
 

@@ -11,7 +11,7 @@ use shared::store::ItemKey;
 use uuid::Uuid;
 
 /// The hash before the first.
-pub const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A stored entry as DynamoDB has it, whatever is in it.
 pub type Row = serde_dynamo::Item;

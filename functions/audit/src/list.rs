@@ -12,7 +12,7 @@ use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::{ItemKey, Looked, Order, Page, Partitions, Store, Table};
-use shared::values::{text, uuid};
+use shared::values::{text, uuid, whole};
 use uuid::Uuid;
 
 use crate::chain::{Seal, seal_key};
@@ -98,10 +98,7 @@ pub struct Question {
 
 /// Milliseconds that an id (UUIDv7, RFC 9562) can hold.
 fn ms(text: &str) -> Result<u64, Wrong> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Wrong::invalid("This must be a whole number of milliseconds since 1970."));
-    }
-    text.parse().ok().filter(|ms| *ms < 1 << 48).ok_or(Wrong::OUT_OF_RANGE)
+    whole(0..=0xffff_ffff_ffff_u64, "This must be a whole number of milliseconds since 1970.")(text)
 }
 
 fn access(name: &str) -> Result<&'static str, Wrong> {

@@ -9,16 +9,15 @@ use shared::audit::{self, Access, Entry, Subject};
 use shared::auth::permissions::AuditRead;
 use shared::auth::{Allowed, Caller};
 use shared::body::Body;
-use shared::fields::Wrong;
 use shared::http::{Ids, Routes};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Looked, Store};
+use shared::store::{Looked, Partitions, Store, Table};
+use shared::values::whole;
 use uuid::Uuid;
 
 use crate::list::{NUMBERS, PARAMETERS, PARAMETERS_OF_PATIENTS, Question, Row};
-use crate::seal::entries_of;
 use crate::verify::verify;
 
 /// What is audited, as the paths have it.
@@ -81,16 +80,10 @@ async fn answered(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let question = Question::read(item_type, &mut params);
-    let paging = Paging::read(params, app, uri, &located(caller), 20)?;
+    let paging = Paging::read(params, app, uri, &caller.local_identity(), 20)?;
     let page = question.answered(store, caller, &paging).await?;
     enter(store, caller, question.item_id).await?;
     paging.answer(&page)
-}
-
-/// A list's cursor holds for one location, too.
-fn located(caller: &Caller) -> String {
-    let location = caller.location_id().unwrap_or_default();
-    format!("{} {location}", caller.identity())
 }
 
 async fn enter(store: &Store, caller: &Caller, item_id: Option<Uuid>) -> Result<(), Problem> {
@@ -112,6 +105,7 @@ async fn verification(
 ) -> Result<Answer, Problem> {
     let of = item_type(&of)?;
     let mut params = Params::parse(uri.query(), &["from_sequence"]);
+    let sequence = whole(1..=1_u64 << 53, "This must be a whole number from 1 up.");
     let from = params.optional("from_sequence", sequence);
     params.finish()?;
     let pk = audit::of_item(of, id);
@@ -123,20 +117,13 @@ async fn verification(
     Answer::ok(&verified)
 }
 
-fn sequence(text: &str) -> Result<u64, Wrong> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Wrong::invalid("This must be a whole number from 1 up."));
-    }
-    text.parse().ok().filter(|n| (1..=1 << 53).contains(n)).ok_or(Wrong::OUT_OF_RANGE)
-}
-
 /// Whether an item belongs to the caller's location: its entries say so. Where somebody took all of
 /// them away, nothing says whose it was, and its seals are shown to tell that.
 async fn is_of(store: &Store, caller: &Caller, pk: &str) -> Result<bool, Problem> {
     let location = caller.location_id().map(|id| id.to_string());
     let mut looked = Looked::default();
     let of_location = |row: Row| Some(row).filter(|row| row.is_at(location.as_deref()));
-    let entries = entries_of(pk.to_owned());
+    let entries = Partitions::of_table(Table::Audit, pk.to_owned());
     let page = store.page(&entries, None, 1, false, &mut looked, of_location).await?;
     Ok(!page.items.is_empty() || looked.is_nothing())
 }

@@ -97,6 +97,12 @@ async fn seal(store: &Store, entries: &Entries) -> Result<usize, Problem> {
 }
 
 async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Result<usize, Problem> {
+    // Before anything is stored: what breaks off behind it comes again, and is told of again.
+    for ((pk, sk), row) in batch {
+        if !is_genuine(row, store.audit_secret()) {
+            log::forged(pk, sk);
+        }
+    }
     let done = std::sync::Mutex::new(Vec::new());
     let decide = || async {
         let items: BTreeSet<&String> = batch.iter().map(|((pk, _), _)| pk).collect();
@@ -116,16 +122,16 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
             }
         }
         let found = heads.clone();
-        let mut new: Vec<(Seal, &Row)> = Vec::new();
+        let mut new: Vec<Seal> = Vec::new();
         for ((pk, sk), row) in batch {
             if !sealed.contains(&seal_key(pk, sk)) {
                 let (seal, head) = Head::seal(heads.get(pk), pk, sk, row);
                 heads.insert(pk.clone(), head);
-                new.push((seal, *row));
+                new.push(seal);
             }
         }
         let mut change = Change::nothing(Answer::no_content());
-        for (seal, _) in &new {
+        for seal in &new {
             change = change.insert(Table::Seals, seal, Otherwise::DecideAnew)?;
         }
         heads.retain(|pk, head| found.get(pk).is_none_or(|old| old.version < head.version));
@@ -136,16 +142,13 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
             };
         }
         if let Ok(mut done) = done.lock() {
-            *done = new.iter().map(|(seal, row)| (seal.clone(), (*row).clone())).collect();
+            *done = new;
         }
         Ok(change)
     };
     store.commit(None, decide).await?;
     let done = done.into_inner().unwrap_or_default();
-    for (seal, row) in &done {
-        if !is_genuine(row, store.audit_secret()) {
-            log::forged(&seal.pk, &seal.sk);
-        }
+    for seal in &done {
         log::sealed(&seal.pk, seal.sequence, &seal.hash);
     }
     Ok(done.len())
@@ -165,7 +168,8 @@ impl Sweep {
     async fn run(self, store: &Store, until: Instant) -> Result<usize, Failed> {
         let today = Timestamp::now();
         let yesterday = Timestamp::from_ms(today.ms() - DAY_MS).unwrap_or(today);
-        let mut lists: Vec<Partitions> = self.items.into_iter().map(entries_of).collect();
+        let of_item = |pk| Partitions::of_table(Table::Audit, pk);
+        let mut lists: Vec<Partitions> = self.items.into_iter().map(of_item).collect();
         if lists.is_empty() {
             let last = self.until.unwrap_or(today.day());
             let mut day = Some(self.from.unwrap_or(yesterday.day()));
@@ -201,18 +205,6 @@ fn entries_on(day: Date) -> Partitions {
         index: Some("day"),
         attribute: "day",
         values: days(day),
-        sort: "sk",
-        order: Order::Ascending,
-        until: None,
-    }
-}
-
-pub fn entries_of(pk: String) -> Partitions {
-    Partitions {
-        table: Table::Audit,
-        index: None,
-        attribute: "pk",
-        values: vec![pk],
         sort: "sk",
         order: Order::Ascending,
         until: None,

@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use shared::problem::Problem;
-use shared::store::{ItemKey, Looked, Order, Partitions, Store, Table};
+use shared::store::{ItemKey, Partitions, Store, Table};
 
 use crate::chain::{Bad, Head, Row, Seal, Walk, entry_key, head_key, place};
-use crate::seal::entries_of;
 
 /// How many places one part of a verification walks through.
 const PART: u64 = 20_000;
@@ -46,7 +45,8 @@ enum Readable<T> {
 pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verified>, Problem> {
     // The head first: what is put meanwhile is pending, never missing.
     let head: Option<Readable<Head>> = store.get(Table::Seals, &head_key(pk)).await?;
-    let entries = store.count(&entries_of(pk.to_owned()), None).await?;
+    let all = Partitions::of_table(Table::Audit, pk.to_owned());
+    let entries = store.count(&all, None).await?;
     let entries = u64::try_from(entries).unwrap_or_default();
     let head = match head {
         Some(Readable::As(head)) => head,
@@ -77,7 +77,7 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
     // Behind the last place there is nothing to walk through.
     let from = from.min(head.version + 1);
     let end = (from + PART).min(head.version + 1);
-    let seals = seals_of_part(store, pk, from.saturating_sub(1).max(1), end).await?;
+    let seals = seals_of_part(store, &head, from.saturating_sub(1).max(1), end).await?;
     let (before, seals) = match seals.split_first() {
         Some((first, rest)) if first.sequence < from => (Some(first), rest),
         _ => (None, seals.as_slice()),
@@ -116,13 +116,27 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
     }))
 }
 
-/// The seals of a part. The index may be a moment behind the head: it is waited for.
-async fn seals_of_part(store: &Store, pk: &str, from: u64, end: u64) -> Result<Vec<Seal>, Problem> {
+/// The seals of a part, in their order. Those of a chain that one part walks through are read from
+/// the table itself; the index of a longer one may be a moment behind the head, and is waited for.
+async fn seals_of_part(
+    store: &Store,
+    head: &Head,
+    from: u64,
+    end: u64,
+) -> Result<Vec<Seal>, Problem> {
+    if head.version <= PART {
+        let within = place(from)..place(end);
+        let all = Partitions::of_table(Table::Seals, head.pk.clone());
+        let is_within = |seal: &Seal| within.contains(&seal.place);
+        let mut seals = store.all(&all, None, |seal| readable(seal).filter(is_within)).await?;
+        seals.sort_by(|a, b| a.place.cmp(&b.place));
+        return Ok(seals);
+    }
     let mut pause = Duration::from_millis(50);
     loop {
-        let seals = seals(store, pk, from, end).await?;
+        let seals = seals(store, &head.pk, from, end).await?;
         let complete = u64::try_from(seals.len()).is_ok_and(|count| count >= end - from);
-        if complete || pause > Duration::from_millis(400) {
+        if complete || pause > Duration::from_secs(2) {
             return Ok(seals);
         }
         tokio::time::sleep(pause).await;
@@ -130,32 +144,22 @@ async fn seals_of_part(store: &Store, pk: &str, from: u64, end: u64) -> Result<V
     }
 }
 
+fn readable(seal: Readable<Seal>) -> Option<Seal> {
+    match seal {
+        Readable::As(seal) => Some(seal),
+        Readable::Other(_) => None,
+    }
+}
+
 /// Seals by their places, from one on and before another.
 async fn seals(store: &Store, pk: &str, from: u64, end: u64) -> Result<Vec<Seal>, Problem> {
     let chain = Partitions {
-        table: Table::Seals,
         index: Some("chain"),
-        attribute: "pk",
-        values: vec![pk.to_owned()],
         sort: "place",
-        order: Order::Ascending,
         until: Some(place(end.saturating_sub(1)) + "~"),
+        ..Partitions::of_table(Table::Seals, pk.to_owned())
     };
-    let mut after = Some(place(from.saturating_sub(1)));
-    let mut seals = Vec::new();
-    loop {
-        let mut looked = Looked::default();
-        let readable = |seal| match seal {
-            Readable::As(seal) => Some(seal),
-            Readable::Other(_) => None,
-        };
-        let page = store.page(&chain, after, 1_000, true, &mut looked, readable).await?;
-        seals.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(seals);
-        }
-    }
+    store.all(&chain, Some(place(from.saturating_sub(1))), readable).await
 }
 
 /// Walks through everything that is there, for a tool: each item's partition and what is bad of it.

@@ -311,7 +311,7 @@ async fn a_row_of_the_seals_that_cannot_be_read_is_a_fault_of_its_chain_alone() 
     app.set(Table::Seals, &third.pk, "HEAD", "version", "three").await;
     assert_eq!(first_bad(&ada, &id).await, 1);
     let mut items = Vec::new();
-    audit::verify_all(app.app().store(), |item, part| {
+    audit::verify_all(app.direct().store(), |item, part| {
         items.push((item.to_owned(), part.verified));
     })
     .await
@@ -343,7 +343,7 @@ async fn when_everything_of_an_item_is_removed_its_seals_still_tell() {
     }
     assert_eq!(first_bad(&ada, &id).await, 1);
     let mut bad = Vec::new();
-    audit::verify_all(app.app().store(), |item, part| {
+    audit::verify_all(app.direct().store(), |item, part| {
         bad.extend(part.bad.iter().map(|fault| (item.to_owned(), fault.sequence)));
     })
     .await
@@ -359,7 +359,7 @@ async fn nothing_is_found_where_nothing_was_done() {
     app.drain(&audit::SEAL).await;
     read(&ada, 3).await;
     let (mut entries, mut pending) = (0, 0);
-    audit::verify_all(app.app().store(), |item, part| {
+    audit::verify_all(app.direct().store(), |item, part| {
         assert!(part.verified, "{item}: {:?}", part.bad);
         entries += part.entries;
         pending += part.pending;

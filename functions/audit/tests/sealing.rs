@@ -60,7 +60,7 @@ async fn assert_all_sealed(app: &TestApp) {
         assert_eq!(chains.get(item), Some(&expected), "{item}");
     }
     assert_eq!(chains.len(), entries.len());
-    audit::verify_all(app.app().store(), |item, part| {
+    audit::verify_all(app.direct().store(), |item, part| {
         assert!(part.verified && part.pending == 0, "{item}: {:?}", part.bad);
     })
     .await

@@ -1,10 +1,8 @@
 //! The identity provider's keys: fetched when they are first needed, kept, and fetched again for a
 //! key that isn't known, once a minute at most. They go on serving while the issuer is away.
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -16,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::aws;
 use crate::config::is_secure;
 use crate::log;
+use crate::mark::Mark;
 use crate::problem::Problem;
 
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -35,16 +34,14 @@ pub struct IssuerSettings {
 
 pub struct Issuer {
     pub settings: IssuerSettings,
-    /// Made when the first token comes: a start needs none.
-    http: OnceLock<Connector>,
     keys: Mutex<Keys>,
 }
 
 #[derive(Default)]
 struct Keys {
     known: Option<JwkSet>,
-    fetched: Option<Instant>,
-    tried: Option<Instant>,
+    fetched: Option<Mark>,
+    tried: Option<Mark>,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +52,7 @@ struct Discovery {
 
 impl Issuer {
     pub fn new(settings: IssuerSettings) -> Self {
-        Self { settings, http: OnceLock::new(), keys: Mutex::default() }
+        Self { settings, keys: Mutex::default() }
     }
 
     /// The key of an id; None where the provider has none. Fails where there are no keys at all and
@@ -63,11 +60,10 @@ impl Issuer {
     pub async fn key(&self, id: &str) -> Result<Option<Jwk>, Problem> {
         let mut keys = self.keys.lock().await;
         let found = keys.known.as_ref().and_then(|known| known.find(id)).cloned();
-        let since =
-            |instant: Option<Instant>| instant.map_or(Duration::MAX, |instant| instant.elapsed());
+        let since = |mark: Option<Mark>| mark.map_or(Duration::MAX, Mark::age);
         let wanted = found.is_none() || since(keys.fetched) > OLD_AFTER;
         if wanted && since(keys.tried) > AGAIN_AFTER {
-            keys.tried = Some(Instant::now());
+            keys.tried = Some(Mark::now());
             match self.fetch().await {
                 Some(fetched) => {
                     keys.known = Some(fetched);
@@ -107,7 +103,9 @@ impl Issuer {
         let request = http::Request::get(url).body(SdkBody::empty()).ok()?;
         let request = HttpRequest::try_from(request).ok()?;
         let answered = async {
-            let answer = self.http.get_or_init(aws::connector).call(request).await.ok()?;
+            // Its own each time: a connection that was kept may have died while the process stood
+            // still, and nothing here is tried again.
+            let answer = aws::connector().call(request).await.ok()?;
             if answer.status().as_u16() != 200 {
                 return None;
             }

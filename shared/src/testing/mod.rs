@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod cost;
 mod faults;
+mod policy;
 mod sentry;
 mod tokens;
 
@@ -18,5 +19,6 @@ pub use self::client::{Client, Reply};
 pub use self::clock::{clock_is_ahead_ms, step_clock};
 pub use self::cost::assert_in_the_table;
 pub use self::faults::{Fault, FaultProxy};
+pub use self::policy::Policy;
 pub use self::sentry::{Envelope, Sentry};
 pub use self::tokens::{Issuer, SigningKey, now, part};
