@@ -7,6 +7,7 @@ use shared::store::Store;
 use uuid::Uuid;
 
 use crate::recording::Header;
+use crate::samples;
 use crate::table::{self, subject};
 
 /// The user that a caller is, with the scope of `P`; for what concerns no single recording.
@@ -43,6 +44,22 @@ pub async fn to_one<P: Permission>(
     let entry = Entry::new(caller, access, subject(id), &[]).with_outcome(outcome);
     store.enter(vec![(entry, None)]).await?;
     Err(problem)
+}
+
+/// What came of a recording that was there a moment ago. One that was deleted meanwhile is entered
+/// as any that isn't there.
+pub async fn unless_gone<P: Permission, T>(
+    store: &Store,
+    caller: &Caller,
+    access: Access,
+    id: Uuid,
+    done: Result<T, Problem>,
+) -> Result<T, Problem> {
+    if done.as_ref().is_err_and(samples::are_missing) {
+        to_one::<P>(store, caller, access, id).await?;
+        return Err(samples::broken());
+    }
+    done
 }
 
 /// The same for a read, which is entered.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use shared::fields::{Members, Object, Wrong};
 use shared::json::Node;
-use shared::values::{Timestamp, boolean, integer, number, string};
+use shared::values::{self, Timestamp, boolean, integer, number, string};
 use uuid::Uuid;
 
 pub const MOST_LEADS: usize = 32;
@@ -82,9 +82,16 @@ pub struct Header {
     pub segments: Option<u32>,
     /// Of its insights, once there are some.
     pub algorithm_version: Option<String>,
-    /// In how many items its insights lie.
-    pub insights_parts: u32,
+    pub insights: Option<Laid>,
     pub version: u64,
+}
+
+/// Where something packed lies that doesn't fit into one item.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Laid {
+    /// A name that nothing else has, so that two who make the same don't mix.
+    pub name: String,
+    pub pieces: u32,
 }
 
 /// The samples of one lead.
@@ -133,13 +140,7 @@ pub struct ShownLead<'a> {
 }
 
 fn name(text: &str) -> Result<String, Wrong> {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"+_-".contains(&byte);
-    match text.len() {
-        0 => Err(Wrong::EMPTY),
-        1..=16 if text.bytes().all(known) => Ok(text.to_owned()),
-        1..=16 => Err(Wrong::invalid("A name is made of letters, digits, +, _ and -.")),
-        _ => Err(Wrong::TOO_LONG),
-    }
+    values::name::<16>(text, b"+_-", "A name is made of letters, digits, +, _ and -.")
 }
 
 /// A positive number that a store can keep.
@@ -247,7 +248,7 @@ impl Header {
             upload: upload.to_owned(),
             segments: new.complete.then_some(0),
             algorithm_version: None,
-            insights_parts: 0,
+            insights: None,
             version: 1,
         }
     }

@@ -1,5 +1,5 @@
-//! Insights as they are answered, and where they lie: packed, in pieces, one set for each recording
-//! and version of the analysis.
+//! Insights as they are answered, and where they lie: packed, in pieces, under a name of each
+//! analysis.
 
 use std::io::{Read, Write};
 
@@ -9,13 +9,14 @@ use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{ItemKey, Store, Table};
+use shared::store::{ItemKey, Partitions, Store, Table};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::analysis::insights::{ALGORITHM_VERSION, Insights, Recording};
 use crate::analysis::rhythm::Flag;
-use crate::recording::Header;
+use crate::recording::{Header, Laid};
+use crate::samples::{MISSING, new_upload};
 
 const DISCLAIMER: &str = "Computed without a physician. No figure and no flag here is a diagnosis.";
 
@@ -100,15 +101,24 @@ struct Piece {
     packed: Vec<u8>,
 }
 
-fn key(header: &Header, piece: u32) -> ItemKey {
-    // Of the version in the header; while it is being made, of the one that makes it.
-    let version = header.algorithm_version.as_deref().unwrap_or(ALGORITHM_VERSION);
-    ItemKey::new(format!("insights#{}#{version}", header.id), format!("{piece:05}"))
+fn partition(ecg: Uuid) -> String {
+    format!("insights#{ecg}")
+}
+
+fn key(ecg: Uuid, name: &str, piece: u32) -> ItemKey {
+    ItemKey::new(partition(ecg), format!("{name}#{piece:05}"))
 }
 
 /// The keys of a recording's insights.
-pub fn keys(header: &Header) -> impl Iterator<Item = ItemKey> {
-    (0..header.insights_parts).map(|piece| key(header, piece))
+pub fn keys(header: &Header) -> Vec<ItemKey> {
+    let laid = header.insights.iter();
+    laid.flat_map(|laid| (0..laid.pieces).map(|piece| key(header.id, &laid.name, piece))).collect()
+}
+
+/// The keys of all insights that were ever laid down for a recording.
+pub async fn all_keys(store: &Store, header: &Header) -> Result<Vec<ItemKey>, Problem> {
+    let all = Partitions::of_table(Table::Samples, partition(header.id));
+    store.all(&all, None, |piece: Piece| Some(ItemKey::new(piece.pk, piece.sk))).await
 }
 
 impl<'a> Report<'a> {
@@ -161,33 +171,37 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Stores the insights of a recording: the header that says so.
+/// Lays the insights of a recording down: the header that says so.
 pub async fn keep(
     store: &Store,
     header: &Header,
     recording: &Recording,
 ) -> Result<Header, Problem> {
-    let header = Header { algorithm_version: Some(ALGORITHM_VERSION.to_owned()), ..header.clone() };
     let insights = Insights::of(recording);
     let report = Report::of(header.id, recording, &insights, Timestamp::now());
     let json = serde_json::to_vec(&report).map_err(|_| Problem::INTERNAL)?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
     let packed = packed.map_err(|_| Problem::INTERNAL)?;
+    let name = new_upload();
     let piece = |(number, packed): (u32, &[u8])| {
-        let ItemKey { pk, sk } = key(&header, number);
+        let ItemKey { pk, sk } = key(header.id, &name, number);
         Piece { pk, sk: sk.into_owned(), packed: packed.to_vec() }
     };
     let pieces: Vec<Piece> = (0..).zip(packed.chunks(PIECE)).map(piece).collect();
     store.lay(Table::Samples, &pieces).await?;
-    let insights_parts = u32::try_from(pieces.len()).map_err(|_| Problem::INTERNAL)?;
-    Ok(Header { insights_parts, ..header })
+    let pieces = u32::try_from(pieces.len()).map_err(|_| Problem::INTERNAL)?;
+    let insights = Some(Laid { name, pieces });
+    Ok(Header { algorithm_version: Some(ALGORITHM_VERSION.to_owned()), insights, ..header.clone() })
 }
 
 /// The insights of a recording that has some, as JSON.
 pub async fn read(store: &Store, header: &Header) -> Result<Vec<u8>, Problem> {
-    let keys: Vec<ItemKey> = keys(header).collect();
+    let keys = keys(header);
     let mut pieces: Vec<Piece> = store.get_many(Table::Samples, &keys).await?;
+    if pieces.len() < keys.len() {
+        return Err(MISSING);
+    }
     pieces.sort_by(|a, b| a.sk.cmp(&b.sk));
     let packed: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.packed).collect();
     let mut json = Vec::new();

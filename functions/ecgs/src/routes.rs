@@ -142,7 +142,8 @@ async fn read(
     let subjects = [table::subject(id)];
     let entered = store.enter_reads(&caller, &subjects);
     if include.is_some() {
-        let ((), ()) = futures_util::try_join!(entered, with_signals(&store, &header, &mut shown))?;
+        let read = futures_util::try_join!(entered, with_signals(&store, &header, &mut shown));
+        access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read).await?;
     } else {
         entered.await?;
     }
@@ -177,5 +178,6 @@ async fn delete(
         let deleted = Header { status: Status::Deleted, ..header };
         table::replace(Change::entered(entry, Answer::no_content()), &deleted)
     };
-    store.commit(None, decide).await
+    let deleted = store.commit(None, decide).await;
+    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Delete, id, deleted).await
 }

@@ -6,11 +6,11 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{ItemKey, Looked, Order, Partitions, Store, Table};
+use shared::store::{ItemKey, Partitions, Store, Table};
 use uuid::Uuid;
 
 use crate::analysis::codec;
-use crate::recording::{Header, Signal};
+use crate::recording::{Header, Lead, Signal};
 
 /// Samples of a chunk: at 32 bits each 128 KB, far below what an item may have.
 const CHUNK: usize = 32_768;
@@ -140,6 +140,13 @@ impl Part {
     pub fn samples(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(*count)).sum()
     }
+
+    pub fn chunk_keys(&self, ecg: Uuid) -> impl Iterator<Item = ItemKey> {
+        self.counts.iter().enumerate().flat_map(move |(lead, count)| {
+            let chunks = u64::from(*count).div_ceil(CHUNK as u64);
+            (0..chunks).map(move |chunk| chunk_key(ecg, &self.upload, lead, chunk))
+        })
+    }
 }
 
 /// The chunks of signals, to be stored under an upload.
@@ -163,32 +170,15 @@ pub fn are_few(chunks: &[ChunkRow]) -> bool {
 
 /// Every part of a recording that came, by number, and those that are on their way.
 pub async fn parts(store: &Store, ecg: Uuid) -> Result<Vec<(u32, bool, Part)>, Problem> {
-    let list = Partitions {
-        table: Table::Samples,
-        index: None,
-        attribute: "pk",
-        values: vec![format!("parts#{ecg}")],
-        sort: "sk",
-        order: Order::Ascending,
-        until: None,
+    let list = Partitions::of_table(Table::Samples, format!("parts#{ecg}"));
+    let part = |row: PartRow| {
+        let (number, pending) = match row.sk.split_once('#') {
+            Some((number, _)) => (number.to_owned(), true),
+            None => (row.sk, false),
+        };
+        Some((number.parse().ok()?, pending, row.part))
     };
-    let (mut parts, mut after) = (Vec::new(), None);
-    loop {
-        let mut looked = Looked::default();
-        let page = store.page(&list, after, 1_000, true, &mut looked, |row: PartRow| {
-            let (number, pending) = match row.sk.split_once('#') {
-                Some((number, _)) => (number.to_owned(), true),
-                None => (row.sk, false),
-            };
-            Some((number.parse().ok()?, pending, row.part))
-        });
-        let page = page.await?;
-        parts.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(parts);
-        }
-    }
+    store.all(&list, None, part).await
 }
 
 /// What the parts of a complete recording hold, the first being what it was registered with: some
@@ -208,9 +198,17 @@ pub fn layout(header: &Header, parts: &[Part]) -> Vec<LayoutRow> {
     rows
 }
 
-fn broken() -> Problem {
+/// What was stored lacks, or is none of ours.
+pub fn broken() -> Problem {
     log::bug("stored samples can't be read");
     Problem::INTERNAL
+}
+
+/// What was there lacks: most likely the recording was deleted since its header was read.
+pub const MISSING: Problem = Problem::NOT_FOUND;
+
+pub fn are_missing(problem: &Problem) -> bool {
+    problem.status() == MISSING.status()
 }
 
 impl Layout {
@@ -224,7 +222,7 @@ impl Layout {
         let rows: Vec<LayoutRow> = store.get_many(Table::Samples, &keys).await?;
         let packed = |sk: &str| {
             let row = rows.iter().find(|row| row.key.sk == sk);
-            row.map(|row| row.packed.as_slice()).ok_or_else(broken)
+            row.map(|row| row.packed.as_slice()).ok_or(MISSING)
         };
         let uploads = packed("uploads")?.chunks(8).map(hex::encode);
         let counts = codec::decode(packed(&format!("{lead:02}"))?).ok_or_else(broken)?;
@@ -264,7 +262,7 @@ impl Layout {
             let keys: Vec<ItemKey> = chunks.iter().map(|(_, key)| key.clone()).collect();
             let rows: Vec<Chunk> = store.get_many(Table::Samples, &keys).await?;
             for (first, key) in chunks {
-                let row = rows.iter().find(|row| row.pk == key.pk).ok_or_else(broken)?;
+                let row = rows.iter().find(|row| row.pk == key.pk).ok_or(MISSING)?;
                 let samples = codec::decode(&row.samples).ok_or_else(broken)?;
                 let from = usize::try_from(start.saturating_sub(*first)).unwrap_or(usize::MAX);
                 let to = usize::try_from(end.saturating_sub(*first)).unwrap_or(usize::MAX);
@@ -283,31 +281,34 @@ impl Layout {
     }
 }
 
-/// The keys of everything that was stored of a recording beside its header.
-pub async fn all_keys(store: &Store, header: &Header) -> Result<Vec<ItemKey>, Problem> {
-    let mut keys = vec![uploads_key(header.id), counter_key(header.id)];
-    let mut uploads: Vec<(String, Vec<u32>)> = Vec::new();
-    for (number, pending, part) in parts(store, header.id).await? {
-        keys.push(if pending {
-            pending_key(header.id, number, &part.upload)
+/// The keys of all samples of a recording, and of what tells where they lie.
+pub struct Stored {
+    pub chunks: Vec<ItemKey>,
+    pub lists: Vec<ItemKey>,
+}
+
+/// Everything that was stored of a recording beside its header and its insights.
+pub async fn all_keys(store: &Store, header: &Header) -> Result<Stored, Problem> {
+    let id = header.id;
+    let mut lists = vec![uploads_key(id), counter_key(id)];
+    lists.extend((0..header.leads.len()).map(|lead| layout_key(id, lead)));
+    let mut chunks = Vec::new();
+    let mut is_first_known = false;
+    for (number, pending, part) in parts(store, id).await? {
+        lists.push(if pending {
+            pending_key(id, number, &part.upload)
         } else {
-            part_key(header.id, number)
+            part_key(id, number)
         });
-        uploads.push((part.upload, part.counts));
+        chunks.extend(part.chunk_keys(id));
+        is_first_known |= part.upload == header.upload;
     }
     // Part 0 is known by the header, until segments were added to its counts.
-    if uploads.iter().all(|(upload, _)| *upload != header.upload) {
-        let count = |lead: &crate::recording::Lead| {
-            u32::try_from(lead.number_of_samples).unwrap_or(u32::MAX)
-        };
-        uploads.push((header.upload.clone(), header.leads.iter().map(count).collect()));
+    if !is_first_known {
+        let count = |lead: &Lead| u32::try_from(lead.number_of_samples).unwrap_or(u32::MAX);
+        let counts = header.leads.iter().map(count).collect();
+        let first = Part { upload: header.upload.clone(), counts, digest: String::new() };
+        chunks.extend(first.chunk_keys(id));
     }
-    for (upload, counts) in uploads {
-        for (lead, count) in counts.iter().enumerate() {
-            let chunks = u64::from(*count).div_ceil(CHUNK as u64);
-            keys.extend((0..chunks).map(|chunk| chunk_key(header.id, &upload, lead, chunk)));
-        }
-    }
-    keys.extend((0..header.leads.len()).map(|lead| layout_key(header.id, lead)));
-    Ok(keys)
+    Ok(Stored { chunks, lists })
 }

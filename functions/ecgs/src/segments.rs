@@ -83,9 +83,12 @@ pub async fn add(
     if !few && header.status == Status::Receiving {
         let known: Option<Part> = store.get(Table::Samples, &part_key).await?;
         if known.is_none() {
+            // While the recording is there, so that whoever deletes it finds them.
             let begun = PartRow::new(pending.clone(), part.clone());
-            store.lay(Table::Samples, &[begun]).await?;
-            store.lay(Table::Samples, &chunks).await?;
+            let begun = Change::nothing(Answer::no_content()).put(Table::Samples, &begun)?;
+            if store.attempt(&table::check(begun, &header)).await? {
+                store.lay(Table::Samples, &chunks).await?;
+            }
         }
     }
     let (part, chunks, part_key, pending) = (&part, &chunks, &part_key, &pending);
@@ -129,7 +132,12 @@ pub async fn add(
             Ok(change.remove(Table::Samples, pending))
         }
     };
-    store.commit(key.as_ref(), decide).await
+    let added = store.commit(key.as_ref(), decide).await;
+    if !few && added.as_ref().is_err_and(samples::are_missing) {
+        // It was deleted meanwhile: what came after that is left to nobody else.
+        store.clear(Table::Samples, &part.chunk_keys(id).collect::<Vec<_>>()).await?;
+    }
+    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, id, added).await
 }
 
 /// What succeeded under a key is answered so, though the recording is gone since. A scope that was
@@ -210,5 +218,6 @@ pub async fn complete(
         let change = change.count(Table::Samples, as_counted);
         layout.iter().try_fold(change, |change, row| change.put(Table::Samples, row))
     };
-    store.commit(key.as_ref(), decide).await
+    let completed = store.commit(key.as_ref(), decide).await;
+    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, id, completed).await
 }

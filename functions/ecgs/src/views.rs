@@ -12,6 +12,7 @@ use shared::http::{Ids, NoParams};
 use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::Store;
+use shared::values::whole;
 use uuid::Uuid;
 
 use crate::analysis::insights::ALGORITHM_VERSION;
@@ -49,15 +50,6 @@ pub struct Standing<'a> {
     reason: Option<&'a str>,
 }
 
-fn whole(most: u64) -> impl Fn(&str) -> Result<u64, Wrong> {
-    move |text| {
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(Wrong::invalid("This must be a whole number."));
-        }
-        text.parse().ok().filter(|n| *n <= most).ok_or(Wrong::OUT_OF_RANGE)
-    }
-}
-
 /// A parameter that names one of the recording's leads: its place among them.
 fn lead(params: &mut Params, header: &Header) -> Option<usize> {
     let place = |name: &str| header.lead(name);
@@ -79,6 +71,7 @@ pub async fn signal(
     if !given && header.leads.len() > 1 {
         params.wrong("lead", Wrong::REQUIRED);
     }
+    let whole = |most: u64| whole(0..=most, "This must be a whole number.");
     let start = params.optional("start_sample", whole(u64::MAX / 2)).unwrap_or(0);
     let count = params.optional("sample_count", whole(MOST_SHOWN)).unwrap_or(MOST_SHOWN);
     params.finish()?;
@@ -89,7 +82,9 @@ pub async fn signal(
     let read =
         async { Layout::read(&store, &header, lead).await?.samples(&store, start_of, end).await };
     let entered = [table::subject(id)];
-    let ((), signal) = futures_util::try_join!(store.enter_reads(&caller, &entered), read)?;
+    let read = futures_util::try_join!(store.enter_reads(&caller, &entered), read);
+    let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read);
+    let ((), signal) = read.await?;
     Answer::ok(&Excerpt {
         ecg_id: id,
         lead: &of.name,
@@ -111,11 +106,9 @@ pub async fn insights(
     let known = header.algorithm_version.as_deref();
     let mut status = header.status;
     if status == Status::Done && known == Some(ALGORITHM_VERSION) {
-        return Ok((
-            [(header::CONTENT_TYPE, "application/json")],
-            report::read(&store, &header).await?,
-        )
-            .into_response());
+        let read = report::read(&store, &header).await;
+        let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read);
+        return Ok(([(header::CONTENT_TYPE, "application/json")], read.await?).into_response());
     }
     if status == Status::Done {
         // Of an older version: it is analysed again.
@@ -188,7 +181,9 @@ pub async fn plot(
     };
     let subjects = [table::subject(id)];
     let entered = store.enter_reads(&caller, &subjects);
-    let ((), samples, beats) = futures_util::try_join!(entered, samples, beats)?;
+    let read = futures_util::try_join!(entered, samples, beats);
+    let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read);
+    let ((), samples, beats) = read.await?;
     let beats: Vec<usize> = beats
         .into_iter()
         .filter(|beat| (first..last).contains(beat))

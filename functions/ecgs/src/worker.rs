@@ -5,21 +5,18 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::answer::Answer;
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Looked, Store, Table};
+use shared::store::{Looked, Store, Table};
 use shared::values::Timestamp;
 use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 use uuid::Uuid;
 
 use crate::analysis::insights::{LeadAnalysis, Recording};
 use crate::recording::{Header, Status};
-use crate::samples::{Layout, all_keys};
+use crate::samples::{self, Layout};
 use crate::{report, table};
 
-/// Keys that one transaction takes away.
-const CLEARED: usize = 100;
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -63,16 +60,22 @@ async fn analyse(store: &Store, header: Header) -> Result<(), Problem> {
     }));
     let settled = match analysed.await {
         Ok(Ok(header)) => Header { status: Status::Done, reason: None, ..header },
+        Ok(Err(problem)) if samples::are_missing(&problem) || problem.is_of_this_program() => {
+            failed(&header, "The stored samples could not be read.")
+        }
         // The storage: it is tried again.
-        Ok(Err(problem)) if !problem.is_of_this_program() => return Err(problem),
-        Ok(Err(_)) => failed(header, "The stored samples could not be read."),
-        Err(_) => failed(header, "The analysis broke."),
+        Ok(Err(problem)) => return Err(problem),
+        Err(_) => failed(&header, "The analysis broke."),
     };
-    table::note(store, &settled).await.map(drop)
+    // Where somebody else has settled it, or it is gone, what was made here is nothing.
+    let is_settled = table::note(store, &settled).await?;
+    let superseded = if is_settled { header } else { settled };
+    store.clear(Table::Samples, &report::keys(&superseded)).await
 }
 
-fn failed(header: Header, reason: &str) -> Header {
-    Header { status: Status::Failed, reason: Some(reason.to_owned()), ..header }
+fn failed(header: &Header, reason: &str) -> Header {
+    let reason = Some(reason.to_owned());
+    Header { status: Status::Failed, reason, insights: None, ..header.clone() }
 }
 
 /// The recording with its samples gone through, a lead at a time and in pieces.
@@ -89,15 +92,13 @@ async fn gone_through(store: &Store, header: &Header) -> Result<Recording, Probl
     Ok(Recording { leads, rate_hz })
 }
 
-/// Takes a deleted recording's samples and insights away, and then itself.
+/// Takes a deleted recording's samples and insights away, then the rows that tell where they lie,
+/// and then itself: whoever comes after one that broke off finds what is left.
 async fn clear(store: &Store, header: &Header) -> Result<(), Problem> {
-    let mut keys: Vec<ItemKey> = all_keys(store, header).await?;
-    keys.extend(report::keys(header));
-    for keys in keys.chunks(CLEARED) {
-        let remove = |change: Change, key: &ItemKey| change.remove(Table::Samples, key);
-        let change = keys.iter().fold(Change::nothing(Answer::no_content()), remove);
-        store.attempt(&change).await?;
-    }
+    let stored = samples::all_keys(store, header).await?;
+    store.clear(Table::Samples, &report::all_keys(store, header).await?).await?;
+    store.clear(Table::Samples, &stored.chunks).await?;
+    store.clear(Table::Samples, &stored.lists).await?;
     store.attempt(&table::remove(header)).await.map(drop)
 }
 

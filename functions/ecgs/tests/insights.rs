@@ -133,3 +133,26 @@ async fn insights_of_an_older_version_are_made_again_when_they_are_asked_for() {
     assert_eq!((asked.status.as_u16(), &asked.json()["status"]), (202, &json!("in_progress")));
     assert_eq!(insights(&app, &ada, &path).await["algorithm_version"], ALGORITHM_VERSION);
 }
+
+#[tokio::test]
+async fn an_analysis_that_others_are_in_the_way_of_is_not_lost() {
+    let (app, ada) = app().await;
+    let path = made(&ada, &recording(&[("II", &[1, 2, 3])])).await;
+    app.faults.next("TransactWriteItems", Fault::Conflict);
+    app.faults.next("TransactWriteItems", Fault::Throttle);
+    assert_eq!(insights(&app, &ada, &path).await["status"], "done");
+    assert_eq!(app.faults.unmet(), 0);
+}
+
+#[tokio::test]
+async fn analyses_at_once_leave_the_insights_of_one() {
+    let (app, ada) = app().await;
+    let path = made(&ada, &recording(&[("II", &[1, 2, 3])])).await;
+    let (one, other) = tokio::join!(app.drain(&ecgs::INSIGHTS), app.drain(&ecgs::INSIGHTS));
+    assert!(one > 0 && other > 0, "both had the recording");
+    assert_eq!(insights(&app, &ada, &path).await["status"], "done");
+    let items = app.items(Table::Samples).await;
+    let pieces =
+        items.iter().filter(|item| item["pk"].as_s().is_ok_and(|pk| pk.starts_with("insights#")));
+    assert_eq!(pieces.count(), 1);
+}
