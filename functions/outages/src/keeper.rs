@@ -2,12 +2,13 @@
 //! and, of a run that may post, that its lease is still the latest.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
 use shared::audit::Access;
 use shared::auth::Caller;
+use shared::mark::Mark;
 use shared::problem::Problem;
 use shared::store::{Change, Otherwise, Store, Table};
 use shared::values::Timestamp;
@@ -31,8 +32,8 @@ pub struct Keeper<'a> {
     holder: Uuid,
     /// The number of the lease, once it is there. A dry run needs none.
     lease: Mutex<Option<u64>>,
-    /// Until when nobody takes it for dead.
-    sure_until: Mutex<Instant>,
+    /// Since when nobody takes it for dead, for as long as a lease lasts.
+    sure_since: Mutex<Option<Mark>>,
 }
 
 /// What a call of the worker found where it wanted to take up a run.
@@ -64,15 +65,14 @@ pub enum Post {
 
 impl<'a> Keeper<'a> {
     pub fn new(store: &'a Store, caller: &'a Caller, timing: &'a Timing, id: Uuid) -> Self {
-        let sure_until = Mutex::new(Instant::now());
-        let (holder, lease) = (Uuid::now_v7(), Mutex::new(None));
-        Self { store, caller, timing, id, holder, lease, sure_until }
+        let (holder, lease, sure_since) = (Uuid::now_v7(), Mutex::new(None), Mutex::new(None));
+        Self { store, caller, timing, id, holder, lease, sure_since }
     }
 
     /// Takes up a run that nobody has, or whose worker died before it had done anything. One that
     /// died later is settled.
     pub async fn take(&self) -> Result<Taken, Problem> {
-        let began = Instant::now();
+        let began = Mark::now();
         let decide = || async {
             let row = table::read(self.store, self.id).await?;
             let found = |taken| Ok(Change::nothing(Answer::ok(&taken)?));
@@ -113,7 +113,7 @@ impl<'a> Keeper<'a> {
     /// Takes the lease where no living run has it, and settles the dead one that had it. A dry run
     /// goes to work without.
     pub async fn lease(&self) -> Result<Leased, Problem> {
-        let began = Instant::now();
+        let began = Mark::now();
         let decide = || async {
             let own = self.own().await?;
             let found = |leased| Ok(Change::nothing(Answer::ok(&leased)?));
@@ -160,7 +160,7 @@ impl<'a> Keeper<'a> {
     pub async fn keep_alive(&self) -> Problem {
         loop {
             tokio::time::sleep(self.timing.renew).await;
-            let (began, until) = (Instant::now(), self.alive_until_ms());
+            let (began, until) = (Mark::now(), self.alive_until_ms());
             let decide = || async {
                 let own = self.own().await?;
                 if own.alive_until_ms >= until {
@@ -181,13 +181,12 @@ impl<'a> Keeper<'a> {
 
     /// Whether this run will still be the one that may post for so long.
     pub fn is_sure_for(&self, time: Duration) -> bool {
-        let sure = *self.sure_until.lock().unwrap_or_else(PoisonError::into_inner);
-        sure.saturating_duration_since(Instant::now()) > time
+        let since = *self.sure_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.age().saturating_add(time) < self.timing.lease)
     }
 
-    fn is_sure_since(&self, began: Instant) {
-        let mut sure = self.sure_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *sure = began + self.timing.lease;
+    fn is_sure_since(&self, began: Mark) {
+        *self.sure_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(began);
     }
 
     /// Stores what became of sites for which nothing was posted.

@@ -1,6 +1,5 @@
 //! One run: what was asked, what became of each site, how it ended.
 
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use shared::fields::{Members, Object};
 use shared::outages::{MOST_SITES, Usual, site};
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use crate::moment::Moment;
 use crate::outage::State;
+use crate::plan::sha256;
 
 /// What a run is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Options {
         sites.sort_unstable();
         let since = Moment::parse(&self.since).map(Moment::canonical);
         let canonical = serde_json::to_vec(&(sites, since, self.dry_run, self.force));
-        hex::encode(digest(&SHA256, &canonical.unwrap_or_default()))
+        sha256(&canonical.unwrap_or_default())
     }
 }
 

@@ -30,7 +30,6 @@ const BUSY: Problem =
 
 const NO_TURN: &str = "another run did not end in time";
 const NO_TIME: &str = "no time was left";
-const LOST: &str = "the lease was lost before it was posted";
 const TOO_LONG: &str = "the payload is longer than 5 MiB";
 const TWO_NAMES: &str = "GET /site-info/{site}: a device is listed twice, with two names";
 const NOTHING_LEFT: &str = "nothing is left to post";
@@ -253,13 +252,9 @@ impl Sync {
             return self.done(keeper, &[site.ended(state, reason)]).await;
         }
         keeper.plan(&site.site_id, &plan).await?;
-        // From here on nobody may take this run for dead while it posts.
-        if !keeper.is_sure_for(self.timing.connect + self.timing.answer) {
-            return self
-                .posted(keeper, site.ended(State::Failed, Some(LOST.to_owned())), Post::Refused)
-                .await;
-        }
-        match self.upstream.post(&site.site_id, plan.payload, until).await {
+        // Nobody may take this run for dead while it posts.
+        let may_post = || keeper.is_sure_for(self.timing.connect + self.timing.answer);
+        match self.upstream.post(&site.site_id, plan.payload, until, may_post).await {
             Ok(answered) => {
                 let site = Site { attempts: answered.tries, posted: site.kept, ..site };
                 self.posted(keeper, site.ended(State::Posted, None), Post::Accepted).await

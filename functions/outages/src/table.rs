@@ -141,7 +141,7 @@ pub struct Keyed<'a, T> {
     pub item: &'a T,
 }
 
-pub fn run_key(id: Uuid) -> ItemKey {
+fn run_key(id: Uuid) -> ItemKey {
     ItemKey::new(format!("run#{id}"), "run")
 }
 

@@ -99,7 +99,7 @@ impl Upstream {
             }
             Ok(devices(&body)?)
         };
-        self.tried(SITE_INFO, until, get).await
+        self.tried(SITE_INFO, until, || true, get).await
     }
 
     /// The outages of these devices, filtered while they stream. `progress` is told how many bytes
@@ -127,7 +127,7 @@ impl Upstream {
             }
             Ok(filter.finish()?)
         };
-        self.tried(OUTAGES, until, get).await
+        self.tried(OUTAGES, until, || true, get).await
     }
 
     pub async fn post(
@@ -135,6 +135,7 @@ impl Upstream {
         site: &str,
         payload: Bytes,
         until: Instant,
+        may_post: impl Fn() -> bool,
     ) -> Result<Answered<()>, Failure> {
         let url = format!("{}/site-outages/{site}", self.settings.url);
         let (url, payload) = (&url, &payload);
@@ -142,18 +143,19 @@ impl Upstream {
             let post = self.http.post(url).header(header::CONTENT_TYPE, "application/json");
             ok(self.send(post.body(payload.clone())).await?).map(drop)
         };
-        self.tried(SITE_OUTAGES, until, post).await
+        self.tried(SITE_OUTAGES, until, may_post, post).await
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, reqwest::Error> {
         request.header(X_API_KEY, self.settings.key.clone()).send().await
     }
 
-    /// Tries as often and as long as may be.
+    /// Tries as often and as long as may be; `may_try` is asked before each time.
     async fn tried<T, F>(
         &self,
         route: &'static str,
         until: Instant,
+        may_try: impl Fn() -> bool,
         attempt: impl Fn() -> F,
     ) -> Result<Answered<T>, Failure>
     where
@@ -170,6 +172,10 @@ impl Upstream {
             };
             if left.is_zero() {
                 let why = "no time was left".to_owned();
+                return Err(failed(why, tries, last_in_doubt, any_in_doubt));
+            }
+            if !may_try() {
+                let why = "the lease was lost before it was posted".to_owned();
                 return Err(failed(why, tries, last_in_doubt, any_in_doubt));
             }
             tries += 1;

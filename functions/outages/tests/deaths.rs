@@ -45,6 +45,24 @@ fn silent(
     outages::worker::start(store, get, Timing { answer, lease, renew, ..QUICK })
 }
 
+/// The same, with time to post before it is taken for dead.
+const HUSHED: Worker = Worker { start: hushed, ..outages::WORKER };
+
+fn hushed(
+    store: Store,
+    get: &dyn Fn(&'static str) -> Option<String>,
+) -> Result<Handle, BadSetting> {
+    let timing = Timing {
+        connect: Duration::from_millis(50),
+        answer: Duration::from_millis(150),
+        lease: Duration::from_millis(700),
+        renew: Duration::from_mins(1),
+        longest_asked: Duration::from_secs(2),
+        ..QUICK
+    };
+    outages::worker::start(store, get, timing)
+}
+
 const EVENT: &str = r#"{"sites": ["s"]}"#;
 
 fn event() -> Value {
@@ -196,4 +214,29 @@ async fn a_run_that_lost_its_lease_posts_nothing_more() {
     let runs = ada.get("/outages/runs").await.json();
     let settled = &runs["items"][1]["sites"][0];
     assert_eq!(settled["reason"], "the run ended before this site was done");
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_lease_between_two_tries_tries_no_more() {
+    let (app, upstream, _ada) = app().await;
+    upstream.set_site("s", &device("a"));
+    upstream.set_outages(&outages("a", 10));
+    let wait = vec![("retry-after", "2".to_owned())];
+    upstream.next("POST /site-outages/s", Fault::Status(503, wait));
+    let posts = || {
+        let requests = upstream.requests();
+        requests.iter().filter(|request| request.line == "POST /site-outages/s").count()
+    };
+    let hung = app.call(&HUSHED, event());
+    let other = async {
+        while posts() == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        app.call(&SHORT_LIVED, json!({"sites": ["s"], "force": true})).await
+    };
+    let (hung, other) = tokio::join!(hung, other);
+    assert_eq!(ended(&other.unwrap()), "posted 1");
+    assert_eq!(hung.err().map(|why| why.0), Some("run_lost"));
+    assert_eq!(posts(), 1, "the other run's alone, since the first was refused");
+    check_rest(&app).await;
 }
