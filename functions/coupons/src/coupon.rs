@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use shared::fields::Wrong;
-use shared::values::Timestamp;
+use shared::values::{Timestamp, word};
 use uuid::Uuid;
 
 use crate::terms::Terms;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -63,26 +63,9 @@ pub enum StatusFilter {
 
 impl StatusFilter {
     pub fn parse(text: &str) -> Result<Self, Wrong> {
-        Ok(match text {
-            "invalid" => Self::Is(Status::Invalid),
-            "disabled" => Self::Is(Status::Disabled),
-            "scheduled" => Self::Is(Status::Scheduled),
-            "expired" => Self::Is(Status::Expired),
-            "exhausted" => Self::Is(Status::Exhausted),
-            "active" => Self::Is(Status::Active),
-            "valid" => Self::Valid,
-            _ => {
-                return Err(Wrong::not_one_of(&[
-                    "invalid",
-                    "disabled",
-                    "scheduled",
-                    "expired",
-                    "exhausted",
-                    "active",
-                    "valid",
-                ]));
-            }
-        })
+        const WORDS: &[&str] =
+            &["invalid", "disabled", "scheduled", "expired", "exhausted", "active", "valid"];
+        if text == "valid" { Ok(Self::Valid) } else { word(text, WORDS).map(Self::Is) }
     }
 
     pub fn takes(self, status: Status) -> bool {

@@ -33,7 +33,7 @@ fn hash(id: &str) -> String {
     hex::encode(digest(&SHA256, id.as_bytes()))
 }
 
-pub fn redemption_key(coupon: Uuid, id: Uuid) -> ItemKey {
+fn redemption_key(coupon: Uuid, id: Uuid) -> ItemKey {
     ItemKey::new(format!("redemptions#{coupon}#{}", shard(id)), id.to_string())
 }
 

@@ -9,7 +9,7 @@ const EARTH_KM: f64 = 6_371.008_8;
 /// Bits of a coordinate in a key: cells of the last level are under a centimetre wide.
 const BITS: u32 = 32;
 /// The level whose cells are the index's partitions: 313 km from south to north.
-pub const PARTITION_LEVEL: u32 = 6;
+const PARTITION_LEVEL: u32 = 6;
 const STEPS: f64 = 4_294_967_296.0;
 
 /// Degrees.

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use shared::fields::{Members, Object, Wrong};
-use shared::values::{Timestamp, boolean, integer, lines, number, string, text};
+use shared::values::{Timestamp, boolean, integer, lines, number, string, text, word};
 
 use crate::money::{Currency, amount, percent};
 use crate::place::Place;
@@ -240,10 +240,6 @@ impl Discount {
 
 impl Kind {
     fn parse(text: &str) -> Result<Self, Wrong> {
-        match text {
-            "percent" => Ok(Self::Percent),
-            "amount" => Ok(Self::Amount),
-            _ => Err(Wrong::not_one_of(&["percent", "amount"])),
-        }
+        word(text, &["percent", "amount"])
     }
 }

@@ -3,9 +3,10 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::problem::Problem;
 use shared::store::{Counters, Order, Partitions, Store, Table};
 use shared::values::Timestamp;
@@ -21,29 +22,63 @@ pub async fn used(
     coupon: Uuid,
     at: Timestamp,
 ) -> Result<(Usage, Vec<Counters>, Option<Counters>), Problem> {
-    let mut hours =
-        store.counters_from(Table::Coupons, &counted(coupon, "hour#".to_owned())).await?;
+    let (mut hours, lapsed) = counted_at(store, coupon, "hour#", at).await?;
     let totals = hours.pop_if(|counters| counters.key.sk == "totals");
-    let mut usage = Usage::default();
-    if let Some(totals) = &totals {
-        let open = totals.count("open");
-        let lapsed = if open > 0 { lapsed(store, coupon, &hours, at).await? } else { 0 };
-        // The index may be a moment behind the counters.
-        usage = Usage { redeemed: totals.count("redeemed"), reserved: (open - lapsed).max(0) };
-    }
-    Ok((usage, hours, totals))
+    let usage = totals.as_ref().map(|totals| Usage {
+        redeemed: totals.count("redeemed"),
+        reserved: (totals.count("open") - lapsed).max(0),
+    });
+    Ok((usage.unwrap_or_default(), hours, totals))
 }
 
-/// How many open reservations have expired at a time.
-async fn lapsed(
+/// A coupon's counters from one on, and how many open reservations have expired at a time. For the
+/// minute under way those are counted by an index, which is to agree with the counters: it is
+/// waited for, some 300 ms at the most.
+async fn counted_at(
     store: &Store,
     coupon: Uuid,
-    hours: &[Counters],
+    from: &str,
     at: Timestamp,
-) -> Result<i64, Problem> {
+) -> Result<(Vec<Counters>, i64), Problem> {
+    let from = counted(coupon, from.to_owned());
+    let mut pause = Duration::from_millis(10);
+    loop {
+        let counters = store.counters_from(Table::Coupons, &from).await?;
+        let totals = counters.last().filter(|counters| counters.key.sk == "totals");
+        if totals.is_none_or(|totals| totals.count("open") == 0) {
+            return Ok((counters, 0));
+        }
+        let (before, counted) = lapsed(&counters, at);
+        if counted == 0 {
+            return Ok((counters, before));
+        }
+        let bound = up_to(at);
+        let of_minute = Partitions {
+            until: Some(minute(at) + "~"),
+            ..lapsing("lapsing", "open_in", coupon.to_string(), at)
+        };
+        let has_lapsed = |row: Open| Some(row.open_until <= bound);
+        let open = store.all(&of_minute, Some(minute(at)), has_lapsed).await?;
+        if i64::try_from(open.len()) == Ok(counted) || pause > Duration::from_millis(160) {
+            let lapsed = open.into_iter().filter(|has_lapsed| *has_lapsed).count();
+            return Ok((counters, before + i64::try_from(lapsed).unwrap_or(i64::MAX)));
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+/// An open reservation in the indexes.
+#[derive(Deserialize)]
+struct Open {
+    open_until: String,
+}
+
+/// How many open reservations have expired before the minute of a time, and how many end in it.
+fn lapsed(counters: &[Counters], at: Timestamp) -> (i64, i64) {
     let (this_hour, this_minute) = (format!("hour#{}", hour(at)), minute_counter(at));
     let mut lapsed = 0;
-    for hour in hours {
+    for hour in counters.iter().filter(|counters| counters.key.sk.starts_with("hour#")) {
         match (*hour.key.sk).cmp(this_hour.as_str()) {
             Ordering::Less => lapsed += hour.count("n"),
             Ordering::Greater => {}
@@ -51,14 +86,11 @@ async fn lapsed(
                 let minutes =
                     hour.iter().filter(|(name, _)| name.starts_with('m') && **name < *this_minute);
                 lapsed += minutes.map(|(name, _)| hour.count(name)).sum::<i64>();
-                if hour.count(&this_minute) > 0 {
-                    let this_minute = lapsing("lapsing", "open_in", coupon.to_string(), at);
-                    lapsed += store.count(&this_minute, Some(minute(at))).await?;
-                }
+                return (lapsed, hour.count(&this_minute));
             }
         }
     }
-    Ok(lapsed)
+    (lapsed, 0)
 }
 
 /// The reservations of an index partition that have expired at a time, the first ones first.
@@ -75,9 +107,13 @@ pub fn lapsing(
         values: vec![value],
         sort: "open_until",
         order: Order::Ascending,
-        // Behind every id.
-        until: Some(format!("{at}#~")),
+        until: Some(up_to(at)),
     }
+}
+
+/// Behind every id of a time.
+fn up_to(at: Timestamp) -> String {
+    format!("{at}#~")
 }
 
 pub async fn usage(store: &Store, coupon: Uuid, at: Timestamp) -> Result<Usage, Problem> {
@@ -139,8 +175,8 @@ struct Day {
 
 /// The sums of the ledger at a time, without a look at it.
 pub async fn stats(store: &Store, coupon: Uuid, at: Timestamp) -> Result<Stats, Problem> {
-    let counters = store.counters_from(Table::Coupons, &counted(coupon, "day#".to_owned())).await?;
-    let (mut days, mut hours, mut totals) = (Vec::new(), Vec::new(), None);
+    let (counters, lapsed) = counted_at(store, coupon, "day#", at).await?;
+    let (mut days, mut totals) = (Vec::new(), None);
     for counters in counters {
         match counters.key.sk.split_once('#') {
             Some(("day", date)) if counters.count("redeemed") > 0 => days.push(Day {
@@ -148,13 +184,11 @@ pub async fn stats(store: &Store, coupon: Uuid, at: Timestamp) -> Result<Stats, 
                 redeemed: counters.count("redeemed"),
                 discount_total: discounts(&counters),
             }),
-            Some(("hour", _)) => hours.push(counters),
             None => totals = Some(counters),
             Some(_) => {}
         }
     }
     let count = |name| totals.as_ref().map_or(0, |totals| totals.count(name));
-    let lapsed = if count("open") > 0 { lapsed(store, coupon, &hours, at).await? } else { 0 };
     Ok(Stats {
         reserved: (count("open") - lapsed).max(0),
         redeemed: count("redeemed"),

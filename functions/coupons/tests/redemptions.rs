@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::auth::Scope;
+use shared::testing::Fault;
 
 use common::{ledger, order, replay, reserving, with_coupon};
 
@@ -136,6 +137,26 @@ async fn an_expired_reservation_frees_its_slot_by_itself_and_stays_expired() {
     assert_eq!(ada.get(location).await.json()["state"], "expired");
     assert_eq!(ada.get(&format!("{path}/stats")).await.json(), replay(&ledger(&ada, &path).await));
     assert_eq!(app.audit("redemptions").await.len(), 2, "an expiry is no change");
+}
+
+#[tokio::test]
+async fn figures_that_are_read_while_an_expired_slot_is_taken_over_are_of_one_time() {
+    let (app, ada, path) = with_coupon(&json!({"max_redemptions": 1})).await;
+    let redemptions = format!("{path}/redemptions");
+    ada.post(&redemptions, &reserving("c1", "o1", 1)).await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    // After the counters were read, and before the index of what expired is.
+    for delay_ms in [0, 300] {
+        app.faults.next("Query", Fault::Delay(Duration::from_millis(delay_ms)));
+    }
+    let stats = format!("{path}/stats");
+    let take_over = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        ada.post(&redemptions, &order("c2", "o2")).await
+    };
+    let (figures, taken) = tokio::join!(ada.get(&stats), take_over);
+    assert_eq!(taken.status, 201, "{}", taken.json());
+    assert_eq!(figures.json(), replay(&ledger(&ada, &path).await));
 }
 
 #[tokio::test]

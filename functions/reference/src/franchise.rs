@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::fields::{Members, Object, Wrong};
-use shared::values::{string, text};
+use shared::values::{self, string, text, word};
 use uuid::Uuid;
 
 use crate::search::words_of;
@@ -13,7 +13,6 @@ pub const MEMBERS: Members =
 /// The most words of one name, and characters of one word, that an index has.
 const MOST_WORDS: usize = 40;
 const MOST_OF_A_WORD: usize = 64;
-const MOST_OF_AN_ID: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -45,7 +44,7 @@ impl Listing {
     pub fn read(row: &mut Object) -> Option<Self> {
         let franchise_id = row.required("franchise_id", string(franchise_id));
         let name = row.required("name", string(name));
-        let status = row.required("status", string(status));
+        let status = row.required("status", string(|text| word(text, &["active", "inactive"])));
         Some(Self { franchise_id: franchise_id?, name: name?, status: status? })
     }
 
@@ -86,15 +85,7 @@ pub fn key(word: &str) -> String {
 
 /// 1 to 32 of `[A-Za-z0-9-]`.
 pub fn franchise_id(text: &str) -> Result<String, Wrong> {
-    match text.len() {
-        0 => return Err(Wrong::EMPTY),
-        length if length > MOST_OF_AN_ID => return Err(Wrong::TOO_LONG),
-        _ => {}
-    }
-    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err(Wrong::invalid("Letters and digits of ASCII and - are allowed here."));
-    }
-    Ok(text.to_owned())
+    values::name::<32>(text, b"-", "Letters and digits of ASCII and - are allowed here.")
 }
 
 fn name(name: &str) -> Result<String, Wrong> {
@@ -103,14 +94,6 @@ fn name(name: &str) -> Result<String, Wrong> {
         return Err(Wrong::new("too_long", "A name has at most 40 different words."));
     }
     Ok(name)
-}
-
-fn status(text: &str) -> Result<Status, Wrong> {
-    match text {
-        "active" => Ok(Status::Active),
-        "inactive" => Ok(Status::Inactive),
-        _ => Err(Wrong::not_one_of(&["active", "inactive"])),
-    }
 }
 
 #[cfg(test)]

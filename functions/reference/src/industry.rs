@@ -105,16 +105,6 @@ pub fn prefix(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-pub fn level(text: &str) -> Result<u8, Wrong> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Wrong::invalid("This must be a whole number from 2 to 6."));
-    }
-    match text.parse() {
-        Ok(level @ 2..=6) => Ok(level),
-        _ => Err(Wrong::OUT_OF_RANGE),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

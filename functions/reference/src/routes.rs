@@ -1,4 +1,4 @@
-//! The HTTP of what is compiled in.
+//! The HTTP of countries, holidays and industries, and the routes of franchises.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -12,7 +12,7 @@ use shared::params::Params;
 use shared::precondition::IfNoneMatch;
 use shared::problem::Problem;
 use shared::store::Page;
-use shared::values::text;
+use shared::values::{text, whole};
 
 use crate::country::{self, COUNTRIES, Country};
 use crate::franchises;
@@ -101,7 +101,8 @@ async fn industries(
     let mut params = Params::parse(uri.query(), &["prefix", "q", "level", "limit", "cursor"]);
     let prefix = params.optional("prefix", industry::prefix);
     let query = params.optional("q", query);
-    let level = params.optional("level", industry::level);
+    let level = whole(2..=6_u8, "This must be a whole number from 2 to 6.");
+    let level = params.optional("level", level);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), USUAL_LIMIT)?;
     let keep = |industry: &Industry| {
         level.is_none_or(|level| industry.level == level)

@@ -34,11 +34,17 @@ struct Stored {
     sk: String,
     all_shard: String,
     version: u64,
-    /// When its name was changed last, if ever: since then its words have their places.
     #[serde(skip_serializing_if = "Option::is_none")]
-    renamed_at: Option<Timestamp>,
+    renamed: Option<Renamed>,
     #[serde(flatten)]
     franchise: Franchise,
+}
+
+/// When a name was changed last, and from what: some of its words have had their places since.
+#[derive(Clone, Serialize, Deserialize)]
+struct Renamed {
+    at: Timestamp,
+    from: String,
 }
 
 /// A word of a franchise.
@@ -85,7 +91,7 @@ impl Stored {
             sk: sk.into_owned(),
             all_shard: (last % SHARDS).to_string(),
             version,
-            renamed_at: None,
+            renamed: None,
             franchise: Franchise { id, listing: listing.clone() },
         }
     }
@@ -198,7 +204,9 @@ fn replace(
 ) -> Result<Change, Problem> {
     let mut new = Stored::of(old.franchise.id, old.version + 1, listing);
     let stays = listing.name == old.franchise.listing.name;
-    new.renamed_at = if stays { old.renamed_at } else { Some(Timestamp::now()) };
+    let from = &old.franchise.listing.name;
+    let renamed = || Renamed { at: Timestamp::now(), from: from.clone() };
+    new.renamed = if stays { old.renamed.clone() } else { Some(renamed()) };
     let changed = listing.changed(&old.franchise.listing);
     let mut change = change.also(caller, Access::Update, new.subject(), &changed).replace(
         Table::Franchises,
@@ -263,20 +271,25 @@ pub async fn search(
         until: Some(format!("{prefix}\u{10ffff}")),
     };
     // A franchise of several words that begin so comes once, with the first of them.
-    let keep = |row: Word| {
-        let words = words(&row.franchise_id, &row.name);
-        let first = indexed(&words).into_iter().find(|word| word.starts_with(&prefix))?;
-        let is_first = row.sk.rsplit_once('#').is_some_and(|(word, _)| word == first);
-        (is_first && query.finds(&words)).then_some(row)
+    let has_place = |row: &Word, name: &str| {
+        let words = indexed(&words(&row.franchise_id, name));
+        let first = words.into_iter().find(|word| word.starts_with(&prefix));
+        first.is_some_and(|first| row.sk.rsplit_once('#').is_some_and(|(word, _)| word == first))
     };
+    let is_found = |row: &Word, name: &str| {
+        has_place(row, name) && query.finds(&words(&row.franchise_id, name))
+    };
+    let keep = |row: Word| is_found(&row, &row.name).then_some(row);
     let after = paging.after.clone().or_else(|| Some(prefix.clone()));
     let page =
         store.page(&begun_so, after, paging.limit, false, &mut Looked::default(), keep).await?;
     let ids: Vec<_> = page.items.iter().map(|row| row.franchise_id.as_str()).collect();
     let stored = read_all(store, &ids).await?;
     let found = page.items.iter().filter_map(|row| {
-        let Stored { franchise, renamed_at, .. } = stored.get(&row.franchise_id)?;
-        let is_here = franchise.listing.name == row.name && !paging.may_have_had(*renamed_at);
+        let Stored { franchise, renamed, .. } = stored.get(&row.franchise_id)?;
+        let moved = renamed.as_ref().filter(|renamed| !has_place(row, &renamed.from));
+        let may_have_come = paging.may_have_had(moved.map(|renamed| renamed.at));
+        let is_here = is_found(row, &franchise.listing.name) && !may_have_come;
         is_here.then(|| franchise.clone())
     });
     Ok(Page { items: found.collect(), next: page.next })
