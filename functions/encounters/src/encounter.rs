@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::fields::{Members, Object, Wrong};
 use shared::json::{Node, Value};
-use shared::values::{Date, Timestamp, string, text};
+use shared::values::{Date, Timestamp, string, text, word};
 use uuid::Uuid;
 
 /// `clinical_data` as JSON without spaces, in bytes and in levels of arrays and objects.
@@ -46,8 +46,6 @@ pub enum EncounterType {
 }
 
 impl EncounterType {
-    const NAMES: [&'static str; 3] = ["initial_assessment", "follow_up", "treatment_session"];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::InitialAssessment => "initial_assessment",
@@ -57,12 +55,7 @@ impl EncounterType {
     }
 
     pub fn parse(name: &str) -> Result<Self, Wrong> {
-        match name {
-            "initial_assessment" => Ok(Self::InitialAssessment),
-            "follow_up" => Ok(Self::FollowUp),
-            "treatment_session" => Ok(Self::TreatmentSession),
-            _ => Err(Wrong::not_one_of(&Self::NAMES)),
-        }
+        word(name, &["initial_assessment", "follow_up", "treatment_session"])
     }
 }
 

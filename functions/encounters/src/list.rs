@@ -47,14 +47,9 @@ pub async fn list(
     let location = access::to_all::<EncountersRead>(&store, &caller, Access::Read).await?;
     let mut params = Params::parse(uri.query(), PARAMETERS);
     let question = Question::read(&mut params);
-    let paging = Paging::read(params, &app, &uri, &reader(&caller, location), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.local_identity(), 20)?;
     let page = question.answered(&store, &caller, location, &paging).await?;
     shown(&page, &paging, &headers, &uri)
-}
-
-/// Whose cursors are whose: another location's pages are others.
-fn reader(caller: &Caller, location: Uuid) -> String {
-    format!("{} {location}", caller.identity())
 }
 
 /// `POST /encounters/search`: the same question, without a patient in a URL.
@@ -70,7 +65,7 @@ pub async fn search(
     let node = body.node()?;
     let mut params = Params::of_body(&node, PARAMETERS, &["limit"])?;
     let question = Question::read(&mut params);
-    let paging = Paging::read(params, &app, &uri, &reader(&caller, location), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.local_identity(), 20)?;
     let page = question.answered(&store, &caller, location, &paging).await?;
     shown(&page, &paging, &headers, &uri)
 }

@@ -8,13 +8,13 @@ use shared::audit::{Access, Entry, Outcome};
 use shared::auth::permissions::{EncountersRead, EncountersWrite};
 use shared::auth::{Caller, Identified};
 use shared::body::Body;
-use shared::fields::{Fields, Object, Wrong};
+use shared::fields::{Fields, Object};
 use shared::http::{Ids, Routes};
 use shared::params::Params;
 use shared::precondition::{IfMatch, IfNoneMatch};
 use shared::problem::Problem;
 use shared::store::Store;
-use shared::values::{Timestamp, string, text};
+use shared::values::{Timestamp, string, text, whole};
 use uuid::Uuid;
 
 use crate::access::{self, Seen};
@@ -103,6 +103,7 @@ async fn read(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(uri.query(), &["version"]);
+    let version = whole(1..=u64::MAX, "This must be a whole number from 1 up.");
     let version = params.optional("version", version);
     params.finish()?;
     let emergency = access::emergency(&headers)?;
@@ -123,14 +124,6 @@ async fn read(
         return fhir::answer(&fhir::encounter(&encounter), Some(version), is_known);
     }
     Ok(Answer::ok(&encounter)?.with_version(version).unless_known(&known).into_response())
-}
-
-/// A version's number, from 1 up.
-fn version(text: &str) -> Result<u64, Wrong> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Wrong::invalid("This must be a whole number from 1 up."));
-    }
-    text.parse().ok().filter(|version| *version > 0).ok_or(Wrong::OUT_OF_RANGE)
 }
 
 /// `PATCH /encounters/{id}`

@@ -6,6 +6,7 @@
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 use shared::fields::Wrong;
+use shared::values::word;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -23,12 +24,7 @@ pub enum DayCount {
 
 impl DayCount {
     pub fn parse(text: &str) -> Result<Self, Wrong> {
-        match text {
-            "actual/365" => Ok(Self::Actual365),
-            "actual/360" => Ok(Self::Actual360),
-            "30/360" => Ok(Self::Thirty360),
-            _ => Err(Wrong::not_one_of(&["actual/365", "actual/360", "30/360"])),
-        }
+        word(text, &["actual/365", "actual/360", "30/360"])
     }
 
     /// Days of a year.

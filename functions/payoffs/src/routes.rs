@@ -73,9 +73,7 @@ async fn list(
     let location = location(&caller)?;
     let mut params = Params::parse(uri.query(), &["loan_number", "limit", "cursor"]);
     let loan = params.optional("loan_number", text::<128>);
-    // Another location's pages are others.
-    let reader = format!("{} {location}", caller.identity());
-    let paging = Paging::read(params, &app, &uri, &reader, 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.local_identity(), 20)?;
     let after = paging.after.clone();
     let page = table::list(&store, location, loan.as_deref(), after, paging.limit).await?;
     let subjects: Vec<_> = page.items.iter().map(|payoff| table::subject(payoff.id)).collect();
