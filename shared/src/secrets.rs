@@ -2,7 +2,10 @@
 //! parameter `PATH/admin-token`. One call at the start, for this function's own names alone.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 
 use crate::aws;
@@ -32,7 +35,19 @@ pub async fn read(
         return Err(wrong("a path in SSM Parameter Store, such as /quartet/prod"));
     }
     let parameters = names.iter().map(|name| parameter(&path, name)).collect();
-    let ssm = aws_sdk_ssm::Client::new(&aws::config(http, endpoint.as_deref()).await);
+    let config = aws::config(http, endpoint.as_deref()).await;
+    // Where many functions start at once, SSM refuses more than 40 calls a second of an account. A
+    // start may take ten seconds.
+    let patient = RetryConfig::standard()
+        .with_max_attempts(10)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(2));
+    let in_time = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build();
+    let config = aws_sdk_ssm::config::Builder::from(&config).retry_config(patient);
+    let ssm = aws_sdk_ssm::Client::from_conf(config.timeout_config(in_time).build());
     let got = ssm.get_parameters().set_names(Some(parameters)).with_decryption(true).send().await;
     let got = got.map_err(|_| wrong("the parameters under it could not be read"))?;
     let mut secrets = HashMap::new();

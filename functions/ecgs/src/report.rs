@@ -20,6 +20,8 @@ use crate::samples::{MISSING, new_upload};
 
 const DISCLAIMER: &str = "Computed without a physician. No figure and no flag here is a diagnosis.";
 
+/// Beats that are listed: some 4.5 MB, where Lambda gives up to 6 MB.
+const MOST_BEATS: usize = 500_000;
 /// Bytes of a piece.
 const PIECE: usize = 300 * 1024;
 
@@ -64,7 +66,8 @@ pub struct Quality {
 pub struct Rhythm<'a> {
     lead: &'a str,
     beats: usize,
-    beat_samples: &'a [usize],
+    /// Null where there are too many for an answer.
+    beat_samples: Option<&'a [usize]>,
     heart_rate_bpm: Option<HeartRate>,
     hrv: Option<Variability>,
     flags: Vec<&'static str>,
@@ -91,6 +94,15 @@ pub struct Variability {
 pub struct NotComputable<'a> {
     what: &'a str,
     reason: &'static str,
+}
+
+const UNLISTED: NotComputable<'static> = NotComputable {
+    what: "rhythm.beat_samples",
+    reason: "There are more than 500,000 beats, too many for one answer.",
+};
+
+fn are_listed(beats: &&[usize]) -> bool {
+    beats.len() <= MOST_BEATS
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,7 +154,7 @@ impl<'a> Report<'a> {
         let rhythm = insights.rhythm.as_ref().map(|rhythm| Rhythm {
             lead: &rhythm.lead,
             beats: rhythm.beat_samples.len(),
-            beat_samples: &rhythm.beat_samples,
+            beat_samples: Some(rhythm.beat_samples.as_slice()).filter(are_listed),
             heart_rate_bpm: rhythm.heart_rate.map(|rate| HeartRate {
                 mean: rate.mean_bpm,
                 minimum: rate.minimum_bpm,
@@ -156,6 +168,9 @@ impl<'a> Report<'a> {
             flags: rhythm.flags.iter().copied().map(Flag::name).collect(),
         });
         let missing = insights.not_computable.iter();
+        let missing = missing.map(|m| NotComputable { what: &m.what, reason: m.reason });
+        let has_too_many = rhythm.as_ref().is_some_and(|rhythm| rhythm.beat_samples.is_none());
+        let unlisted = has_too_many.then_some(UNLISTED);
         Self {
             ecg_id: id,
             status: "done",
@@ -163,9 +178,7 @@ impl<'a> Report<'a> {
             computed_at: now,
             leads: recording.leads.iter().map(lead).collect(),
             rhythm,
-            not_computable: missing
-                .map(|missing| NotComputable { what: &missing.what, reason: missing.reason })
-                .collect(),
+            not_computable: missing.chain(unlisted).collect(),
             disclaimer: DISCLAIMER,
         }
     }
@@ -220,9 +233,43 @@ pub async fn beats(store: &Store, header: &Header) -> Result<Vec<u64>, Problem> 
     }
     #[derive(Deserialize)]
     struct Beats {
-        beat_samples: Vec<u64>,
+        beat_samples: Option<Vec<u64>>,
     }
     let json = read(store, header).await?;
     let stored: Stored = serde_json::from_slice(&json).map_err(|_| Problem::INTERNAL)?;
-    Ok(stored.rhythm.map(|rhythm| rhythm.beat_samples).unwrap_or_default())
+    Ok(stored.rhythm.and_then(|rhythm| rhythm.beat_samples).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::analysis::rhythm::Rhythm;
+
+    /// What is answered of a rhythm with so many beats.
+    fn answered(beats: usize) -> Value {
+        let rhythm = Rhythm {
+            lead: "II".to_owned(),
+            beat_samples: (0..beats).collect(),
+            heart_rate: None,
+            variability: None,
+            flags: Vec::new(),
+        };
+        let insights = Insights { rhythm: Some(rhythm), not_computable: Vec::new() };
+        let recording = Recording { leads: Vec::new(), rate_hz: Some(250.0) };
+        let report = Report::of(Uuid::nil(), &recording, &insights, Timestamp::now());
+        serde_json::to_value(&report).unwrap_or_default()
+    }
+
+    #[test]
+    fn more_beats_than_an_answer_holds_are_counted_and_said_not_to_be_listed() {
+        let most = answered(MOST_BEATS);
+        assert_eq!(most["rhythm"]["beat_samples"].as_array().map(Vec::len), Some(MOST_BEATS));
+        assert_eq!(most["not_computable"], json!([]));
+        let more = answered(MOST_BEATS + 1);
+        assert_eq!(more["rhythm"]["beats"], MOST_BEATS + 1);
+        assert_eq!(more["rhythm"]["beat_samples"], Value::Null);
+        assert_eq!(more["not_computable"][0]["what"], "rhythm.beat_samples");
+    }
 }
