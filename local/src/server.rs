@@ -92,9 +92,7 @@ impl Stored {
         let url = embedded.url();
         Ok(Self { embedded: Some(Arc::new(embedded)), is_new, ..Self::at(url, secrets) })
     }
-}
 
-impl Stored {
     /// The environment's variables, with what is made here where they say nothing.
     fn variable(&self, template: &Template, name: &'static str) -> Option<String> {
         if name == "AWS_ENDPOINT_URL_DYNAMODB" {
@@ -113,6 +111,16 @@ impl Stored {
             name => template.variable(name),
         })
     }
+
+    /// A process over it. On this machine the tables that aren't there are made.
+    async fn app(&self, template: &Template) -> Result<App, String> {
+        let app = App::start(&Table::ALL, |name| self.variable(template, name)).await;
+        let app = app.map_err(|bad| bad.to_string())?;
+        if is_loopback(&self.url) {
+            template.create_tables(app.dynamodb()).await?;
+        }
+        Ok(app)
+    }
 }
 
 /// Whether every entry of the audit is as it was sealed.
@@ -123,12 +131,7 @@ pub async fn verify_audit(storage: &Storage) -> Result<bool, String> {
         return Err(format!("{}: there is no such folder", storage.data_dir.display()));
     }
     let stored = Stored::open(storage, Opener::Command)?;
-    let app = App::start(&Table::ALL, |name| stored.variable(&template, name)).await;
-    let app = app.map_err(|bad| bad.to_string())?;
-    if is_loopback(&stored.url) {
-        template.create_tables(app.dynamodb()).await?;
-    }
-    verification::run(&app).await
+    verification::run(&stored.app(&template).await?).await
 }
 
 /// Whether every site is posted, unchanged or tried dry.
@@ -136,13 +139,10 @@ pub async fn sync_outages(command: SyncOutages) -> Result<bool, String> {
     let template = Template::of_the_project()?;
     let mut stored = Stored::open(&command.storage, Opener::Command)?;
     stored.upstream = upstream::choose().await?;
-    let variable = |name| stored.variable(&template, name);
-    let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
+    let app = stored.app(&template).await?;
     log::start("local", &app.settings().basics);
-    if is_loopback(&stored.url) {
-        template.create_tables(app.dynamodb()).await?;
-    }
-    let settings = Settings::from_variables(variable).map_err(|bad| bad.to_string())?;
+    let settings = Settings::from_variables(|name| stored.variable(&template, name));
+    let settings = settings.map_err(|bad| bad.to_string())?;
     sync::run(app.store(), settings, command).await
 }
 
@@ -159,13 +159,10 @@ pub async fn run(options: Serving) -> Result<(), String> {
     }
     let mut stored = Stored::open(&options.storage, Opener::Server)?;
     stored.upstream = upstream::choose().await?;
-    let variable = |name| stored.variable(&template, name);
-    let app = App::start(&Table::ALL, variable).await.map_err(|bad| bad.to_string())?;
+    let app = stored.app(&template).await?;
     log::start("local", &app.settings().basics);
     app.announce();
-    if is_loopback(&stored.url) {
-        template.create_tables(app.dynamodb()).await?;
-    }
+    let variable = |name| stored.variable(&template, name);
     let admin_token = variable("ADMIN_TOKEN").unwrap_or_default();
     let workers = if is_loopback(&stored.url) {
         workers::start(&template, &stored.url, stored.embedded.as_ref(), variable).await?

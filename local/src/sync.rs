@@ -5,12 +5,13 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use outages::run::{Options, RunState, Site, Trigger, unique};
+use outages::run::{Options, RunState, Site, Trigger};
 use outages::settings::{Settings, Timing};
 use outages::sync::{Difference, Posted, Progress, Sync};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::Store;
+use shared::values::unique;
 use uuid::Uuid;
 
 use crate::options::SyncOutages;

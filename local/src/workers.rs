@@ -15,9 +15,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_OF_A_FAILURE: Duration = Duration::from_secs(2);
 /// How often records that are done are cleared away.
 const TRIM: Duration = Duration::from_secs(5);
-/// Calls for one event, and how long each may take.
+/// Calls for one event.
 const TRIES: u32 = 3;
-const INVOCATION: Duration = Duration::from_mins(2);
 
 /// One task for each stream, until they are dropped.
 pub async fn start(
@@ -77,9 +76,8 @@ fn side_by_side(worker: Handle, turns: &Arc<Semaphore>) -> Handle {
             let turn = turns.acquire_owned().await;
             tokio::spawn(async move {
                 for _ in 0..TRIES {
-                    let deadline = Instant::now() + INVOCATION;
                     let (payload, request_id) = (event.payload.clone(), event.request_id.clone());
-                    let answer = worker(Event { payload, deadline, request_id }).await;
+                    let answer = worker(Event { request_id, ..Event::new(payload) }).await;
                     if answer.is_ok_and(|answer| answer == done_before(None)) {
                         break;
                     }

@@ -6,7 +6,6 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use crate::auth::{Issuer, KnownUsers, install_crypto};
-use crate::aws;
 use crate::config::{BadSetting, Settings};
 use crate::http::{Context, Routes};
 use crate::list::CursorSeal;
@@ -43,10 +42,8 @@ impl App {
         tables: &[Table],
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
-        let http = aws::http(&get);
-        let secrets = secrets::read(secrets::OF_FUNCTIONS, http.clone(), &get).await?;
-        let get = |name| secrets.get(name).cloned().or_else(|| get(name));
-        let settings = Settings::from_variables(get)?;
+        let (http, get) = secrets::environment(secrets::OF_FUNCTIONS, get).await?;
+        let settings = Settings::from_variables(&get)?;
         install_crypto();
         Ok(Self {
             store: Store::start(http, &settings.basics, tables, &get).await?,

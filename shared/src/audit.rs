@@ -35,10 +35,70 @@ pub enum Outcome {
     Emergency,
 }
 
-/// What was touched: the plural that its path begins with, and its id.
+/// What is audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemType {
+    Encounters,
+    Coupons,
+    Redemptions,
+    Ecgs,
+    Users,
+    Keys,
+    Locations,
+    Payoffs,
+    Franchises,
+    Outages,
+    /// Reads of the audit, which can't be asked for.
+    Audits,
+}
+
+impl ItemType {
+    /// Those that can be asked for.
+    pub const ALL: [Self; 10] = [
+        Self::Encounters,
+        Self::Coupons,
+        Self::Redemptions,
+        Self::Ecgs,
+        Self::Users,
+        Self::Keys,
+        Self::Locations,
+        Self::Payoffs,
+        Self::Franchises,
+        Self::Outages,
+    ];
+
+    /// The plural that its path begins with.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Encounters => "encounters",
+            Self::Coupons => "coupons",
+            Self::Redemptions => "redemptions",
+            Self::Ecgs => "ecgs",
+            Self::Users => "users",
+            Self::Keys => "keys",
+            Self::Locations => "locations",
+            Self::Payoffs => "payoffs",
+            Self::Franchises => "franchises",
+            Self::Outages => "outages",
+            Self::Audits => "audits",
+        }
+    }
+
+    /// One that can be asked for.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|of| of.name() == name)
+    }
+
+    /// Whether its entries belong to a location.
+    pub fn is_of_location(self) -> bool {
+        matches!(self, Self::Encounters | Self::Payoffs)
+    }
+}
+
+/// What was touched.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject {
-    pub item_type: &'static str,
+    pub item_type: ItemType,
     pub item_id: Uuid,
 }
 
@@ -52,6 +112,7 @@ pub struct Entry {
     pub user_id: Option<Uuid>,
     pub service: Option<String>,
     pub location_id: Option<Uuid>,
+    /// The name of an `ItemType`, or whatever a forged row has.
     pub item_type: Cow<'static, str>,
     /// None where a list was asked for and refused.
     pub item_id: Option<Uuid>,
@@ -64,6 +125,9 @@ pub struct Entry {
     /// Why a record was read in an emergency, in the reader's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whom it concerns; what is stored of it is a tag alone, made when the entry is signed.
+    #[serde(skip)]
+    pub patient_id: Option<String>,
 }
 
 /// An entry as it lies in the table.
@@ -99,14 +163,14 @@ impl Entry {
     }
 
     /// What concerns no single item: a list that was refused, or one of the audit's own.
-    pub fn of_list(caller: &Caller, access: Access, item_type: &'static str) -> Self {
+    pub fn of_list(caller: &Caller, access: Access, item_type: ItemType) -> Self {
         Self::of(caller, access, item_type, None, &[])
     }
 
     fn of(
         caller: &Caller,
         access_type: Access,
-        item_type: &'static str,
+        item_type: ItemType,
         item_id: Option<Uuid>,
         changed: &[&'static str],
     ) -> Self {
@@ -119,7 +183,7 @@ impl Entry {
             service: caller.service().map(str::to_owned),
             // Where the location that was named isn't the caller's, its first.
             location_id: caller.location_id().or(caller.location_ids().first().copied()),
-            item_type: Cow::Borrowed(item_type),
+            item_type: Cow::Borrowed(item_type.name()),
             item_id,
             access_type,
             outcome: Outcome::Success,
@@ -127,6 +191,7 @@ impl Entry {
             request_id: caller.request_id().to_owned(),
             source_ip: caller.source_ip().map(|ip| ip.to_string()),
             reason: None,
+            patient_id: None,
         }
     }
 
@@ -134,6 +199,12 @@ impl Entry {
     #[must_use]
     pub fn at(self, location_id: Uuid) -> Self {
         Self { location_id: Some(location_id), ..self }
+    }
+
+    /// Found by the patient whom it concerns.
+    #[must_use]
+    pub fn of_patient(self, patient_id: &str) -> Self {
+        Self { patient_id: Some(patient_id.to_owned()), ..self }
     }
 
     /// What became of it.
@@ -157,14 +228,10 @@ impl Entry {
         random % SHARDS
     }
 
-    /// `patient_id` is kept as a tag alone.
-    pub(crate) fn signed(
-        self,
-        patient_id: Option<&str>,
-        secret: &Secrets,
-    ) -> Result<StoredEntry, serde_json::Error> {
-        let tag = patient_id.map(|id| patient_tag(self.location_id, id, secret.first()));
-        let stored = self.stored(tag);
+    pub(crate) fn signed(self, secret: &Secrets) -> Result<StoredEntry, serde_json::Error> {
+        let patient = self.patient_id.as_deref();
+        let patient = patient.map(|id| patient_tag(self.location_id, id, secret.first()));
+        let stored = self.stored(patient);
         let tag = hmac::sign(&key(secret.first()), &serde_json::to_vec(&stored)?);
         Ok(StoredEntry { hmac: hex::encode(tag), ..stored })
     }
@@ -200,21 +267,17 @@ impl StoredEntry {
     }
 }
 
-/// The item types whose entries belong to a location.
-pub fn is_of_location(item_type: &str) -> bool {
-    ["encounters", "payoffs"].contains(&item_type)
-}
-
 fn listed_in(item_type: &str, location: Option<Uuid>, shard: u8) -> String {
-    match location.filter(|_| is_of_location(item_type)) {
+    let is_of_location = ItemType::parse(item_type).is_some_and(ItemType::is_of_location);
+    match location.filter(|_| is_of_location) {
         Some(location) => format!("{item_type}#{location}#{shard}"),
         None => format!("{item_type}#{shard}"),
     }
 }
 
 /// The partitions of a list of entries, of one location where they belong to one.
-pub fn lists(item_type: &str, location: Option<Uuid>) -> Vec<String> {
-    (0..SHARDS).map(|shard| listed_in(item_type, location, shard)).collect()
+pub fn lists(item_type: ItemType, location: Option<Uuid>) -> Vec<String> {
+    (0..SHARDS).map(|shard| listed_in(item_type.name(), location, shard)).collect()
 }
 
 fn in_day(day: Date, shard: u8) -> String {
@@ -227,8 +290,8 @@ pub fn days(day: Date) -> Vec<String> {
 }
 
 /// The partition of the entries of one item.
-pub fn of_item(item_type: &str, item_id: Uuid) -> String {
-    format!("{item_type}#{item_id}")
+pub fn of_item(item_type: ItemType, item_id: Uuid) -> String {
+    format!("{}#{item_id}", item_type.name())
 }
 
 /// What stands for a patient of a location, one for each version of the secret, so that a patient's

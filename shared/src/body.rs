@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, Method, header};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::fields::{Errors, Fields, Members, Object, Wrong};
+use crate::fields::{Errors, Fields, Members, Object};
 use crate::json::Node;
 use crate::params::Params;
 use crate::problem::Problem;
@@ -92,15 +92,14 @@ impl FromRequest<App> for Body {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    const FORM: Wrong = Wrong::invalid("Send one key of 1 to 255 visible ASCII characters.");
     let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = sent.next() else {
         return Ok(None);
     };
-    match key.to_str().ok().and_then(|key| values::idempotency_key(key).ok()) {
-        Some(key) if sent.next().is_none() => Ok(Some(key)),
-        _ => Err(Errors::of_header("Idempotency-Key", FORM).into()),
-    }
+    // Two, or one that is no text, are as wrong as an empty one.
+    let key = key.to_str().ok().filter(|_| sent.next().is_none()).unwrap_or_default();
+    let key = values::idempotency_key(key).map(Some);
+    key.map_err(|wrong| Errors::of_header("Idempotency-Key", wrong).into())
 }
 
 async fn read_all(body: axum::body::Body) -> Result<Bytes, Problem> {

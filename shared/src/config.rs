@@ -53,11 +53,10 @@ pub struct Settings {
 const LONG_SECRET: &str = "needed, each at least 32 characters";
 
 impl Basics {
-    /// From the variables that `get` knows, an empty one being none.
+    /// From the variables that `get` knows.
     pub fn from_variables(
-        get: impl Fn(&'static str) -> Option<String>,
+        get: impl Fn(&'static str) -> Option<String> + Copy,
     ) -> Result<Self, BadSetting> {
-        let get = |name| get(name).filter(|value| !value.is_empty());
         Ok(Self {
             audit_secret: Secrets::needed("AUDIT_SECRET", get, 32, LONG_SECRET)?,
             dynamodb_url: match get("AWS_ENDPOINT_URL_DYNAMODB") {
@@ -90,15 +89,13 @@ impl Basics {
 }
 
 impl Settings {
-    /// From the variables that `get` knows, an empty one being none.
+    /// From the variables that `get` knows.
     pub fn from_variables(
         get: impl Fn(&'static str) -> Option<String> + Copy,
     ) -> Result<Self, BadSetting> {
-        let basics = Basics::from_variables(get)?;
-        let get = move |name| get(name).filter(|value| !value.is_empty());
         let why = "needed, each at least 16 characters";
         Ok(Self {
-            basics,
+            basics: Basics::from_variables(get)?,
             admin_token: Secrets::needed("ADMIN_TOKEN", get, 16, why)?,
             cursor_secret: Secrets::needed("CURSOR_SECRET", get, 32, LONG_SECRET)?,
             cors_origins: origins(&get("CORS_ORIGINS").unwrap_or_default())?,

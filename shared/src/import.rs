@@ -55,7 +55,7 @@ pub trait Import: Send + Sync + Sized {
         began: Timestamp,
     ) -> impl Future<Output = Result<Change, Problem>> + Send;
 
-    /// What is to be noted behind all the parts.
+    /// What is to be noted behind all the parts, which is nobody's doing.
     fn conclude(change: Change, _counts: Counts) -> Result<Change, Problem> {
         Ok(change)
     }
@@ -130,7 +130,8 @@ pub async fn import<T: Import>(
         stream::iter(parts).buffer_unordered(PARTS_AT_ONCE).try_collect().await?;
     let counts = parts.iter().fold(Counts::default(), Counts::plus);
     let answer = &sorted.answer(counts)?;
-    let conclude = || async move { T::conclude(Change::nothing(answer.clone()), counts) };
+    let conclude =
+        || async move { T::conclude(Change::unaudited().answering(answer.clone()), counts) };
     store.commit(key.as_ref(), conclude).await
 }
 

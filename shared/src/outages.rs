@@ -17,11 +17,10 @@ pub struct Usual {
 }
 
 impl Usual {
-    /// From the variables that `get` knows, an empty one being none.
+    /// From the variables that `get` knows.
     pub fn from_variables(
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
-        let get = |name| get(name).filter(|value| !value.is_empty());
         let sites = get("OUTAGE_SITES").unwrap_or_else(|| "norwich-pear-tree".to_owned());
         let why = "up to 100 sites by commas, each 1 to 64 of [A-Za-z0-9._-]";
         let sites: Result<Vec<_>, _> = sites.split(',').map(|text| site(text.trim())).collect();

@@ -9,25 +9,27 @@ use crate::problem::Problem;
 
 const FORM: Wrong = Wrong::invalid("This must be * or a list of quoted tags.");
 
-/// Which versions the caller would change.
+/// Which versions a header names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IfMatch {
-    /// No header, or `*`: any version that is there.
+enum Named {
+    /// There is no header.
+    None,
+    /// `*`
     Any,
     OneOf(Vec<Tag>),
 }
+
+/// Which versions the caller would change: any that is there, where it names none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IfMatch(Named);
 
 /// Which versions the caller has already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IfNoneMatch {
-    None,
-    Any,
-    OneOf(Vec<Tag>),
-}
+pub struct IfNoneMatch(Named);
 
 /// An entity tag without its quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
+struct Tag {
     weak: bool,
     tag: String,
 }
@@ -37,9 +39,9 @@ impl IfMatch {
     /// never matches.
     pub fn check(&self, version: u64) -> Result<(), Problem> {
         let matches = |tag: &Tag| !tag.weak && tag.tag == version.to_string();
-        match self {
-            Self::OneOf(tags) if !tags.iter().any(matches) => Err(Problem::VERSION_MISMATCH),
-            Self::Any | Self::OneOf(_) => Ok(()),
+        match &self.0 {
+            Named::OneOf(tags) if !tags.iter().any(matches) => Err(Problem::VERSION_MISMATCH),
+            _ => Ok(()),
         }
     }
 }
@@ -48,29 +50,24 @@ impl IfNoneMatch {
     /// Whether the caller has what this tag, without its quotes, stands for. A weak tag is as good
     /// as a strong one.
     pub fn has(&self, tag: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Any => true,
-            Self::OneOf(tags) => tags.iter().any(|known| known.tag == tag),
+        match &self.0 {
+            Named::None => false,
+            Named::Any => true,
+            Named::OneOf(tags) => tags.iter().any(|known| known.tag == tag),
         }
     }
 }
 
-/// The tags of a header: None without one, an empty list for `*`.
-fn tags_of(
-    headers: &HeaderMap,
-    name: &HeaderName,
-    shown: &'static str,
-) -> Result<Option<Vec<Tag>>, Problem> {
+fn named(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<Named, Problem> {
     let wrong = || Problem::from(Errors::of_header(shown, FORM));
     let mut lines = Vec::new();
     for line in headers.get_all(name) {
         lines.push(line.to_str().map_err(|_| wrong())?);
     }
     match lines.join(",").trim() {
-        "" if lines.is_empty() => Ok(None),
-        "*" => Ok(Some(Vec::new())),
-        list => tags(list).map(Some).ok_or_else(wrong),
+        "" if lines.is_empty() => Ok(Named::None),
+        "*" => Ok(Named::Any),
+        list => tags(list).map(Named::OneOf).ok_or_else(wrong),
     }
 }
 
@@ -103,10 +100,7 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(match tags_of(&parts.headers, &header::IF_MATCH, "If-Match")? {
-            Some(tags) if !tags.is_empty() => Self::OneOf(tags),
-            _ => Self::Any,
-        })
+        named(&parts.headers, &header::IF_MATCH, "If-Match").map(Self)
     }
 }
 
@@ -114,11 +108,7 @@ impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(match tags_of(&parts.headers, &header::IF_NONE_MATCH, "If-None-Match")? {
-            None => Self::None,
-            Some(tags) if tags.is_empty() => Self::Any,
-            Some(tags) => Self::OneOf(tags),
-        })
+        named(&parts.headers, &header::IF_NONE_MATCH, "If-None-Match").map(Self)
     }
 }
 
@@ -145,7 +135,8 @@ mod tests {
     #[test]
     fn a_weak_tag_is_good_enough_to_have_and_not_to_change() {
         let tags = tags(r#"W/"3", "4""#).unwrap_or_default();
-        let (change, have) = (IfMatch::OneOf(tags.clone()), IfNoneMatch::OneOf(tags));
+        let named = Named::OneOf(tags);
+        let (change, have) = (IfMatch(named.clone()), IfNoneMatch(named));
         assert!(change.check(3).is_err() && change.check(4).is_ok());
         assert!(have.has("3") && have.has("4") && !have.has("5"));
     }

@@ -26,6 +26,7 @@ impl Problem {
         Self::new(401, "unauthenticated", "A valid credential is needed.");
     pub const AMBIGUOUS_CREDENTIALS: Self =
         Self::new(400, "ambiguous_credentials", "Send one credential, in one header.");
+    pub const NOT_YOURS: Self = Self::forbidden("This location is not one of yours.");
     pub const UNSUPPORTED_MEDIA_TYPE: Self = Self::new(
         415,
         "unsupported_media_type",

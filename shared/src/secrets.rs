@@ -19,16 +19,26 @@ fn parameter(path: &str, name: &str) -> String {
     format!("{}/{}", path.trim_end_matches('/'), name.to_ascii_lowercase().replace('_', "-"))
 }
 
+/// What a process starts with: the client for AWS, and what reads a variable from then on, with the
+/// secrets of these `names`. `get` reads one of the environment; an empty one is none.
+pub async fn environment(
+    names: &[&'static str],
+    get: impl Fn(&'static str) -> Option<String>,
+) -> Result<(SharedHttpClient, impl Fn(&'static str) -> Option<String>), BadSetting> {
+    let get = move |name| get(name).filter(|value| !value.is_empty());
+    let http = aws::http(&get);
+    let secrets = read(names, http.clone(), &get).await?;
+    Ok((http, move |name: &'static str| secrets.get(name).cloned().or_else(|| get(name))))
+}
+
 /// The secrets of these `names`, where `SECRETS_PATH` says where they lie. One that isn't there is
 /// left out.
-pub async fn read(
+async fn read(
     names: &[&'static str],
     http: SharedHttpClient,
     get: impl Fn(&'static str) -> Option<String>,
 ) -> Result<HashMap<&'static str, String>, BadSetting> {
-    let Some(path) = get("SECRETS_PATH").filter(|path| !path.is_empty()) else {
-        return Ok(HashMap::new());
-    };
+    let Some(path) = get("SECRETS_PATH") else { return Ok(HashMap::new()) };
     let endpoint = get("AWS_ENDPOINT_URL_SSM");
     let wrong = |why| BadSetting { name: "SECRETS_PATH", why };
     if !path.starts_with('/') {
@@ -56,4 +66,15 @@ pub async fn read(
         secrets.extend(name.copied().zip(found.value));
     }
     Ok(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_variable_that_is_empty_is_none() {
+        let (_, get) = environment(&[], |_| Some(String::new())).await.expect("an environment");
+        assert_eq!(get("ADMIN_TOKEN"), None);
+    }
 }

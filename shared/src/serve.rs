@@ -37,7 +37,7 @@ pub async fn run(function: Function) -> ExitCode {
     }
 }
 
-fn failed(why: &str) -> ExitCode {
+pub(crate) fn failed(why: &str) -> ExitCode {
     eprintln!("{why}");
     ExitCode::FAILURE
 }

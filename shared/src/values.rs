@@ -146,6 +146,17 @@ pub fn idempotency_key(text: &str) -> Result<String, Wrong> {
     if visible { Ok(text.to_owned()) } else { Err(FORM) }
 }
 
+/// Each value once, where it comes first. For lists that are short.
+pub fn unique<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    let mut unique = Vec::new();
+    for value in values {
+        if !unique.contains(&value) {
+            unique.push(value);
+        }
+    }
+    unique
+}
+
 pub fn uuid(text: &str) -> Result<Uuid, Wrong> {
     Uuid::try_parse(text).map_err(|_| Wrong::invalid("This must be a UUID."))
 }

@@ -1,6 +1,5 @@
 //! A process that no request calls, but a table's stream or a schedule: event -> work -> answer.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,12 +12,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::aws;
 use crate::config::{BadSetting, Basics};
 use crate::log::{self, Scope, Work};
 use crate::problem::Problem;
 use crate::secrets;
 use crate::sentry::{Call, Sentry};
+use crate::serve::failed;
 use crate::store::{Store, Table};
 use crate::trace::Trace;
 
@@ -48,6 +47,15 @@ pub struct Event {
     pub request_id: String,
 }
 
+#[cfg(feature = "embedded")]
+impl Event {
+    /// One of now, with as long as Lambda gives the workers.
+    pub fn new(payload: Value) -> Self {
+        let deadline = Instant::now() + Duration::from_mins(2);
+        Self { payload, deadline, request_id: uuid::Uuid::now_v7().to_string() }
+    }
+}
+
 /// A call that did not succeed: what called the worker has to try again, or to tell somebody.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -71,11 +79,9 @@ impl Worker {
         &self,
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<(Handle, Basics), BadSetting> {
-        let http = aws::http(&get);
-        let secrets: HashMap<_, _> = secrets::read(self.secrets, http.clone(), &get).await?;
-        let get = |name| secrets.get(name).cloned().or_else(|| get(name));
-        let basics = Basics::from_variables(get)?;
-        let store = Store::start(http, &basics, self.tables, get).await?;
+        let (http, get) = secrets::environment(self.secrets, get).await?;
+        let basics = Basics::from_variables(&get)?;
+        let store = Store::start(http, &basics, self.tables, &get).await?;
         let handle = (self.start)(store, &get)?;
         Ok((dressed(self.name, handle, Sentry::start(&basics)), basics))
     }
@@ -154,9 +160,4 @@ pub fn key_of(record: &EventRecord) -> (String, String) {
 pub fn done_before(failed: Option<&EventRecord>) -> Value {
     let item = |record: &EventRecord| json!({"itemIdentifier": record.change.sequence_number.as_deref().unwrap_or_default()});
     json!({"batchItemFailures": failed.map(item).into_iter().collect::<Vec<_>>()})
-}
-
-fn failed(why: &str) -> ExitCode {
-    eprintln!("{why}");
-    ExitCode::FAILURE
 }

@@ -19,9 +19,9 @@ pub type Row = serde_dynamo::Item;
 /// One link: the place of an entry in its item's chain.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Seal {
-    pub pk: String,
-    /// The entry's id, so that none is sealed twice.
-    pub sk: String,
+    /// Its sort key is the entry's id, so that none is sealed twice.
+    #[serde(flatten)]
+    pub key: ItemKey,
     /// The sort key of a forged entry that has no id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forged_sk: Option<String>,
@@ -35,15 +35,13 @@ pub struct Seal {
 impl Seal {
     /// The sort key of its entry.
     pub fn entry_sk(&self) -> &str {
-        self.forged_sk.as_ref().unwrap_or(&self.sk)
+        self.forged_sk.as_deref().unwrap_or(&self.key.sk)
     }
 }
 
 /// The last link of a chain. `version` is its sequence, on which the next one is conditional.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Head {
-    pub pk: String,
-    pub sk: String,
     pub version: u64,
     pub hash: String,
 }
@@ -81,27 +79,20 @@ pub fn hash(previous_hash: &str, row: &Row) -> String {
 }
 
 impl Head {
-    fn none(pk: &str) -> Self {
-        let (pk, sk) = (pk.to_owned(), "HEAD".to_owned());
-        Self { pk, sk, version: 0, hash: NONE.to_owned() }
-    }
-
     /// The next link, and the head that it makes.
     pub fn seal(head: Option<&Self>, pk: &str, sk: &str, row: &Row) -> (Seal, Self) {
-        let head = head.cloned().unwrap_or_else(|| Self::none(pk));
-        let sequence = head.version + 1;
-        let hash = hash(&head.hash, row);
-        let ItemKey { pk: of, sk: at } = seal_key(pk, sk);
+        let (last, before) = head.map_or((0, NONE), |head| (head.version, head.hash.as_str()));
+        let (sequence, hash) = (last + 1, hash(before, row));
+        let key = seal_key(pk, sk);
         let seal = Seal {
-            pk: of,
-            forged_sk: (at != sk).then(|| sk.to_owned()),
-            sk: at.into_owned(),
+            forged_sk: (key.sk != sk).then(|| sk.to_owned()),
+            key,
             place: place(sequence),
             sequence,
-            previous_hash: head.hash.clone(),
+            previous_hash: before.to_owned(),
             hash: hash.clone(),
         };
-        (seal, Self { version: sequence, hash, ..head })
+        (seal, Self { version: sequence, hash })
     }
 }
 
@@ -138,7 +129,7 @@ impl<'a> Walk<'a> {
     pub fn step(&mut self, seal: &Seal, row: Option<&Row>) {
         self.gap(seal.sequence);
         if let Some(why) = self.fault(seal, row) {
-            let entry = Uuid::try_parse(&seal.sk).ok();
+            let entry = Uuid::try_parse(&seal.key.sk).ok();
             self.bad.push(Bad { sequence: seal.sequence, entry, why });
         }
         self.missing += u64::from(row.is_none());

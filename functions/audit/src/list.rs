@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::audit::{self, Access};
+use shared::audit::{self, Access, ItemType};
 use shared::auth::Caller;
 use shared::fields::Wrong;
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{ItemKey, Looked, Order, Page, Partitions, Store, Table};
+use shared::store::{Looked, Order, Page, Partitions, Store, Table};
 use shared::values::{text, uuid, whole};
 use uuid::Uuid;
 
@@ -87,7 +87,7 @@ pub struct Shown {
 
 /// Which entries are asked for.
 pub struct Question {
-    item_type: &'static str,
+    item_type: ItemType,
     start_ms: Option<u64>,
     end_ms: Option<u64>,
     username: Option<String>,
@@ -114,8 +114,8 @@ fn ids_of(ms: u64) -> String {
 }
 
 impl Question {
-    pub fn read(item_type: &'static str, params: &mut Params) -> Self {
-        let patient = item_type == "encounters";
+    pub fn read(item_type: ItemType, params: &mut Params) -> Self {
+        let patient = item_type == ItemType::Encounters;
         let question = Self {
             item_type,
             start_ms: params.optional("start_ms", ms),
@@ -135,7 +135,7 @@ impl Question {
 
     /// The location whose entries alone may be seen.
     fn location(&self, caller: &Caller) -> Option<Uuid> {
-        caller.location_id().filter(|_| audit::is_of_location(self.item_type))
+        caller.location_id().filter(|_| self.item_type.is_of_location())
     }
 
     fn partitions(&self, store: &Store, caller: &Caller) -> Partitions {
@@ -197,10 +197,8 @@ impl Question {
         let key = |row: &Row| seal_key(row.text("pk"), row.text("sk"));
         let keys: Vec<_> = page.items.iter().map(key).collect();
         let seals: Vec<Seal> = store.get_many(Table::Seals, &keys).await?;
-        let mut seals: HashMap<_, _> = seals
-            .into_iter()
-            .map(|seal| (ItemKey::new(seal.pk.clone(), seal.sk.clone()), seal))
-            .collect();
+        let mut seals: HashMap<_, _> =
+            seals.into_iter().map(|seal| (seal.key.clone(), seal)).collect();
         let shown = |row: &Row| Shown::of(row, seals.remove(&key(row)));
         Ok(Page { items: page.items.iter().map(shown).collect(), next: page.next })
     }

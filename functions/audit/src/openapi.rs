@@ -1,7 +1,7 @@
 //! What the audit says of itself.
 
 use serde_json::{Value, json};
-use shared::audit::Access;
+use shared::audit::{Access, ItemType};
 use shared::auth::Scope;
 use shared::fields::Members;
 use shared::openapi::schema::{
@@ -11,7 +11,6 @@ use shared::openapi::schema::{
 use shared::openapi::{Answer, Body, Description, Operation, Who};
 
 use crate::list::{PARAMETERS_OF_PATIENTS, SHOWN};
-use crate::routes::ITEM_TYPES;
 use crate::verify::Verified;
 
 const READ: Who = Who::Any(&[Scope::AuditRead]);
@@ -105,7 +104,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
 }
 
 pub fn description() -> Description {
-    let of = || in_path("item_type", &one_of(&ITEM_TYPES));
+    let of = || in_path("item_type", &one_of(&ItemType::ALL.map(ItemType::name)));
     let asked = filters().into_iter().map(|(name, schema)| in_query(name, &schema));
     let from = says(integer(1, 1 << 53), "Where a part begins: `next_sequence` of the one before.");
     let operations = vec![

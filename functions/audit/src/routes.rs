@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::Uri;
 use shared::answer::Answer;
 use shared::app::App;
-use shared::audit::{self, Access, Entry, Subject};
+use shared::audit::{self, Access, Entry, ItemType, Subject};
 use shared::auth::permissions::AuditRead;
 use shared::auth::{Allowed, Caller};
 use shared::body::Body;
@@ -20,29 +20,11 @@ use uuid::Uuid;
 use crate::list::{NUMBERS, PARAMETERS, PARAMETERS_OF_PATIENTS, Question, Row};
 use crate::verify::verify;
 
-/// What is audited, as the paths have it.
-pub const ITEM_TYPES: [&str; 10] = [
-    "encounters",
-    "coupons",
-    "redemptions",
-    "ecgs",
-    "users",
-    "keys",
-    "locations",
-    "payoffs",
-    "franchises",
-    "outages",
-];
-
 pub fn routes() -> Routes {
     Routes::default()
         .get("/audit/{item_type}", list)
         .post("/audit/encounters/search", search)
         .get("/audit/{item_type}/{item_id}/verification", verification)
-}
-
-fn item_type(given: &str) -> Result<&'static str, Problem> {
-    ITEM_TYPES.into_iter().find(|known| *known == given).ok_or(Problem::NOT_FOUND)
 }
 
 /// `GET /audit/{item_type}`
@@ -53,8 +35,8 @@ async fn list(
     Path(of): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let of = item_type(&of)?;
-    let known = if of == "encounters" { PARAMETERS_OF_PATIENTS } else { PARAMETERS };
+    let of = ItemType::parse(&of).ok_or(Problem::NOT_FOUND)?;
+    let known = if of == ItemType::Encounters { PARAMETERS_OF_PATIENTS } else { PARAMETERS };
     answered(&app, &store, &caller, of, &uri, Params::parse(uri.query(), known)).await
 }
 
@@ -68,14 +50,14 @@ async fn search(
 ) -> Result<Response, Problem> {
     let node = body.node()?;
     let params = Params::of_body(&node, PARAMETERS_OF_PATIENTS, NUMBERS)?;
-    answered(&app, &store, &caller, "encounters", &uri, params).await
+    answered(&app, &store, &caller, ItemType::Encounters, &uri, params).await
 }
 
 async fn answered(
     app: &App,
     store: &Store,
     caller: &Caller,
-    item_type: &'static str,
+    item_type: ItemType,
     uri: &Uri,
     mut params: Params,
 ) -> Result<Response, Problem> {
@@ -89,11 +71,11 @@ async fn answered(
 async fn enter(store: &Store, caller: &Caller, item_id: Option<Uuid>) -> Result<(), Problem> {
     let entry = match item_id {
         Some(item_id) => {
-            Entry::new(caller, Access::Read, Subject { item_type: "audits", item_id }, &[])
+            Entry::new(caller, Access::Read, Subject { item_type: ItemType::Audits, item_id }, &[])
         }
-        None => Entry::of_list(caller, Access::Read, "audits"),
+        None => Entry::of_list(caller, Access::Read, ItemType::Audits),
     };
-    store.enter(vec![(entry, None)]).await
+    store.enter(vec![entry]).await
 }
 
 /// `GET /audit/{item_type}/{item_id}/verification`
@@ -103,13 +85,13 @@ async fn verification(
     Ids((of, id)): Ids<(String, Uuid)>,
     uri: Uri,
 ) -> Result<Answer, Problem> {
-    let of = item_type(&of)?;
+    let of = ItemType::parse(&of).ok_or(Problem::NOT_FOUND)?;
     let mut params = Params::parse(uri.query(), &["from_sequence"]);
     let sequence = whole(1..=1_u64 << 53, "This must be a whole number from 1 up.");
     let from = params.optional("from_sequence", sequence);
     params.finish()?;
     let pk = audit::of_item(of, id);
-    if audit::is_of_location(of) && !is_of(&store, &caller, &pk).await? {
+    if of.is_of_location() && !is_of(&store, &caller, &pk).await? {
         return Err(Problem::NOT_FOUND);
     }
     let verified = verify(&store, &pk, from.unwrap_or(1)).await?.ok_or(Problem::NOT_FOUND)?;

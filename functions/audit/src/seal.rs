@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use aws_lambda_events::event::dynamodb::EventRecord;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::answer::Answer;
 use shared::audit::days;
 use shared::log;
 use shared::problem::Problem;
@@ -16,7 +15,7 @@ use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Partitions, Store
 use shared::values::{Date, Timestamp};
 use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 
-use crate::chain::{Head, Row, Seal, entry_key, head_key, is_genuine, seal_key};
+use crate::chain::{Head, Row, Seal, head_key, is_genuine, seal_key};
 
 /// As many entries as a transaction holds beside a head for each.
 const BATCH: usize = 50;
@@ -39,13 +38,6 @@ struct Sweep {
     /// Partitions, such as `encounters#ID`.
     #[serde(default)]
     items: Vec<String>,
-}
-
-/// One row of the index of days, or of the table.
-#[derive(Deserialize)]
-struct Listed {
-    pk: String,
-    sk: String,
 }
 
 pub fn start(store: Store) -> Handle {
@@ -113,11 +105,11 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
         let (mut heads, mut sealed) = (HashMap::new(), HashSet::new());
         for known in known {
             match known {
-                Known { version: Some(version), pk, sk, hash } => {
-                    heads.insert(pk.clone(), Head { pk, sk, version, hash });
+                Known { version: Some(version), key, hash } => {
+                    heads.insert(key.pk, Head { version, hash });
                 }
-                Known { pk, sk, .. } => {
-                    sealed.insert(ItemKey::new(pk, sk));
+                Known { key, .. } => {
+                    sealed.insert(key);
                 }
             }
         }
@@ -130,15 +122,16 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
                 new.push(seal);
             }
         }
-        let mut change = Change::nothing(Answer::no_content());
+        let mut change = Change::unaudited();
         for seal in &new {
-            change = change.insert(Table::Seals, seal, Otherwise::DecideAnew)?;
+            change = change.insert(Table::Seals, &seal.key, seal, Otherwise::DecideAnew)?;
         }
         heads.retain(|pk, head| found.get(pk).is_none_or(|old| old.version < head.version));
         for (pk, head) in &heads {
+            let key = head_key(pk);
             change = match found.get(pk) {
-                Some(old) => change.replace(Table::Seals, head, old.version)?,
-                None => change.insert(Table::Seals, head, Otherwise::DecideAnew)?,
+                Some(old) => change.replace(Table::Seals, &key, head, old.version)?,
+                None => change.insert(Table::Seals, &key, head, Otherwise::DecideAnew)?,
             };
         }
         if let Ok(mut done) = done.lock() {
@@ -149,7 +142,7 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
     store.commit(None, decide).await?;
     let done = done.into_inner().unwrap_or_default();
     for seal in &done {
-        log::sealed(&seal.pk, seal.sequence, &seal.hash);
+        log::sealed(&seal.key.pk, seal.sequence, &seal.hash);
     }
     Ok(done.len())
 }
@@ -157,8 +150,8 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
 /// A seal or a head, which has a version.
 #[derive(Deserialize)]
 struct Known {
-    pk: String,
-    sk: String,
+    #[serde(flatten)]
+    key: ItemKey,
     version: Option<u64>,
     hash: String,
 }
@@ -212,15 +205,13 @@ fn entries_on(day: Date) -> Partitions {
 }
 
 /// Seals those of the listed entries that have no seal: how many.
-async fn seal_missing(store: &Store, listed: &[Listed]) -> Result<usize, Problem> {
+async fn seal_missing(store: &Store, listed: &[ItemKey]) -> Result<usize, Problem> {
     let mut count = 0;
     for listed in listed.chunks(BATCH) {
         let keys: Vec<_> = listed.iter().map(|of| seal_key(&of.pk, &of.sk)).collect();
-        let seals: Vec<Listed> = store.get_many(Table::Seals, &keys).await?;
-        let sealed: HashSet<_> =
-            seals.into_iter().map(|seal| ItemKey::new(seal.pk, seal.sk)).collect();
+        let sealed: Vec<ItemKey> = store.get_many(Table::Seals, &keys).await?;
         let missing = listed.iter().filter(|of| !sealed.contains(&seal_key(&of.pk, &of.sk)));
-        let keys: Vec<_> = missing.map(|of| entry_key(&of.pk, &of.sk)).collect();
+        let keys: Vec<_> = missing.cloned().collect();
         let rows = store.get_items(Table::Audit, &keys).await?;
         let entry = |row: Row| {
             let text = |name: &str| match row.get(name) {

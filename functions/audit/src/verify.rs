@@ -77,7 +77,7 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
     // Behind the last place there is nothing to walk through.
     let from = from.min(head.version + 1);
     let end = (from + PART).min(head.version + 1);
-    let seals = seals_of_part(store, &head, from.saturating_sub(1).max(1), end).await?;
+    let seals = seals_of_part(store, pk, &head, from.saturating_sub(1).max(1), end).await?;
     let (before, seals) = match seals.split_first() {
         Some((first, rest)) if first.sequence < from => (Some(first), rest),
         _ => (None, seals.as_slice()),
@@ -120,13 +120,14 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
 /// the table itself; the index of a longer one may be a moment behind the head, and is waited for.
 async fn seals_of_part(
     store: &Store,
+    pk: &str,
     head: &Head,
     from: u64,
     end: u64,
 ) -> Result<Vec<Seal>, Problem> {
     if head.version <= PART {
         let within = place(from)..place(end);
-        let all = Partitions::of_table(Table::Seals, head.pk.clone());
+        let all = Partitions::of_table(Table::Seals, pk.to_owned());
         let is_within = |seal: &Seal| within.contains(&seal.place);
         let mut seals = store.all(&all, None, |seal| readable(seal).filter(is_within)).await?;
         seals.sort_by(|a, b| a.place.cmp(&b.place));
@@ -134,7 +135,7 @@ async fn seals_of_part(
     }
     let mut pause = Duration::from_millis(50);
     loop {
-        let seals = seals(store, &head.pk, from, end).await?;
+        let seals = seals(store, pk, from, end).await?;
         let complete = u64::try_from(seals.len()).is_ok_and(|count| count >= end - from);
         if complete || pause > Duration::from_secs(2) {
             return Ok(seals);

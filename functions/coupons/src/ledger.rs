@@ -19,7 +19,7 @@ use ring::digest::{SHA256, digest};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
-use shared::audit::{Access, Subject};
+use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{Change, Counting, ItemKey, Order, Partitions, Store, Table};
@@ -33,7 +33,7 @@ fn hash(id: &str) -> String {
     hex::encode(digest(&SHA256, id.as_bytes()))
 }
 
-fn redemption_key(coupon: Uuid, id: Uuid) -> ItemKey {
+pub fn redemption_key(coupon: Uuid, id: Uuid) -> ItemKey {
     ItemKey::new(format!("redemptions#{coupon}#{}", shard(id)), id.to_string())
 }
 
@@ -76,12 +76,10 @@ pub fn minute_counter(at: Timestamp) -> String {
 }
 
 /// A redemption as it is stored.
-#[derive(Serialize, Deserialize)]
-pub struct Row {
-    pk: String,
-    sk: String,
+#[derive(Serialize)]
+pub struct Row<'a> {
     #[serde(flatten)]
-    pub redemption: Redemption,
+    redemption: &'a Redemption,
     #[serde(skip_serializing_if = "Option::is_none")]
     open_in: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,18 +89,15 @@ pub struct Row {
     open_until: Option<String>,
 }
 
-impl Row {
-    pub fn of(redemption: &Redemption) -> Self {
+impl<'a> Row<'a> {
+    pub fn of(redemption: &'a Redemption) -> Self {
         let coupon = redemption.coupon_id;
-        let ItemKey { pk, sk } = redemption_key(coupon, redemption.id);
         let until = redemption.expires_at.filter(|_| redemption.state == State::Reserved);
         Self {
-            pk,
-            sk: sk.into_owned(),
             open_in: until.map(|_| coupon),
             open_of: until.map(|_| customer_key(coupon, &redemption.customer_id).pk),
             open_until: until.map(|until| format!("{until}#{}", redemption.id)),
-            redemption: redemption.clone(),
+            redemption,
         }
     }
 }
@@ -110,8 +105,6 @@ impl Row {
 /// The last redemption of an order.
 #[derive(Serialize, Deserialize)]
 pub struct OrderRow {
-    pk: String,
-    sk: String,
     pub redemption_id: Uuid,
 }
 
@@ -167,19 +160,11 @@ impl Deltas {
 }
 
 pub async fn read(store: &Store, coupon: Uuid, id: Uuid) -> Result<Redemption, Problem> {
-    let row: Option<Row> = store.get(Table::Coupons, &redemption_key(coupon, id)).await?;
-    Ok(row.ok_or(Problem::NOT_FOUND)?.redemption)
-}
-
-impl OrderRow {
-    pub fn of(redemption: &Redemption) -> Self {
-        let ItemKey { pk, sk } = order_key(redemption.coupon_id, &redemption.order_id);
-        Self { pk, sk: sk.into_owned(), redemption_id: redemption.id }
-    }
+    store.get(Table::Coupons, &redemption_key(coupon, id)).await?.ok_or(Problem::NOT_FOUND)
 }
 
 pub fn subject(id: Uuid) -> Subject {
-    Subject { item_type: "redemptions", item_id: id }
+    Subject { item_type: ItemType::Redemptions, item_id: id }
 }
 
 /// A redemption that is confirmed or cancelled: its counts move, and the order of a cancelled one is
@@ -190,10 +175,11 @@ pub fn settle(
     new: &Redemption,
     answer: Answer,
 ) -> Result<Change, Problem> {
+    let key = redemption_key(new.coupon_id, new.id);
     let is_cancelled = new.state == State::Cancelled;
     let changed: &[_] = if is_cancelled { &["state"] } else { &["state", "redeemed_at"] };
     let mut change = Change::new(caller, Access::Update, subject(new.id), changed, answer)
-        .replace(Table::Coupons, &Row::of(new), old.version)?;
+        .replace(Table::Coupons, &key, &Row::of(new), old.version)?;
     let mut deltas = Deltas::default();
     if is_cancelled {
         deltas.ended(old, "cancelled");

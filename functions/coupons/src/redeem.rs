@@ -17,7 +17,7 @@ use shared::store::{Change, Looked, Page, Store};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
-use crate::ledger::{self, Row};
+use crate::ledger;
 use crate::redemption::{NewRedemption, Question, Redemption};
 use crate::rules::{self, Rule};
 use crate::standing::Standing;
@@ -60,7 +60,7 @@ pub async fn evaluate(
     let (coupon, usage, customers) =
         futures_util::try_join!(table::read(&store, id), usage::usage(&store, id, at), customers)?;
     let rules = rules::judge(&coupon.terms, question.order, usage, customers, at);
-    let code = rules::refusal(&rules);
+    let code = rules::refusal(&rules).map(|refusal| refusal.code());
     Answer::ok(&Evaluation {
         applicable: code.is_none(),
         code,
@@ -95,8 +95,8 @@ pub async fn redeem(
         }
         let customers = Some(standing.customer_slots(&new.customer_id));
         let rules = rules::judge(&coupon.terms, new.order, standing.usage(), customers, now);
-        if let Some(code) = rules::refusal(&rules) {
-            return Err(rules::refused(code));
+        if let Some(refusal) = rules::refusal(&rules) {
+            return Err(refusal);
         }
         let discount = rules::discount(&coupon.terms, new.order);
         let redemption = Redemption::new(id, &new, discount, now).ok_or(Problem::INTERNAL)?;
@@ -170,10 +170,8 @@ pub async fn list(
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let ledger = ledger::list(id);
     let mut looked = Looked::default();
-    let page =
-        store.page(&ledger, paging.after.clone(), paging.limit, false, &mut looked, |row: Row| {
-            Some(row.redemption)
-        });
+    let keep = Some::<Redemption>;
+    let page = store.page(&ledger, paging.after.clone(), paging.limit, false, &mut looked, keep);
     let ((), page) = futures_util::try_join!(table::existed(&store, id), page)?;
     let now = Timestamp::now();
     let items = page.items.iter().map(|redemption| redemption.seen_at(now)).collect();

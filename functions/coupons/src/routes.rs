@@ -12,7 +12,7 @@ use shared::json::Node;
 use shared::params::Params;
 use shared::precondition::IfMatch;
 use shared::problem::Problem;
-use shared::store::{Change, Store};
+use shared::store::Store;
 use shared::values::Timestamp;
 use uuid::Uuid;
 
@@ -79,15 +79,7 @@ async fn replace(
     body: Body,
 ) -> Result<Answer, Problem> {
     let terms = body.read(MEMBERS, Terms::read)?;
-    let (store, caller, if_match, terms) = (&store, &*caller, &if_match, &terms);
-    let decide = || async move {
-        let now = Timestamp::now();
-        let (old, usage) =
-            futures_util::try_join!(table::read(store, id), usage::usage(store, id, now))?;
-        if_match.check(old.version)?;
-        amend(caller, &old, usage, terms.clone(), now)
-    };
-    store.commit(None, decide).await
+    amend(&store, &caller, id, &if_match, |_| Ok(terms.clone())).await
 }
 
 /// `PATCH /coupons/{id}`
@@ -99,31 +91,34 @@ async fn patch(
     body: Body,
 ) -> Result<Answer, Problem> {
     let patch = body.node()?;
-    let (store, caller, if_match, patch) = (&store, &*caller, &if_match, &patch);
+    let merged = |old: &Terms| -> Result<Terms, Problem> {
+        let json = serde_json::to_vec(old).map_err(|_| Problem::INTERNAL)?;
+        let current = Node::parse(&json).map_err(|_| Problem::INTERNAL)?;
+        let merged = current.merged_with(patch.clone());
+        Fields::read(&merged, MEMBERS, Terms::read).map_err(Problem::from)
+    };
+    amend(&store, &caller, id, &if_match, merged).await
+}
+
+/// Gives a coupon the terms that follow from those that it has.
+async fn amend(
+    store: &Store,
+    caller: &Caller,
+    id: Uuid,
+    if_match: &IfMatch,
+    terms: impl Fn(&Terms) -> Result<Terms, Problem>,
+) -> Result<Answer, Problem> {
+    let terms = &terms;
     let decide = || async move {
         let now = Timestamp::now();
         let (old, usage) =
             futures_util::try_join!(table::read(store, id), usage::usage(store, id, now))?;
         if_match.check(old.version)?;
-        let json = serde_json::to_vec(&old.terms).map_err(|_| Problem::INTERNAL)?;
-        let current = Node::parse(&json).map_err(|_| Problem::INTERNAL)?;
-        let merged = current.merged_with(patch.clone());
-        let terms = Fields::read(&merged, MEMBERS, Terms::read)?;
-        amend(caller, &old, usage, terms, now)
+        let coupon = old.amended(terms(&old.terms)?, now);
+        let answer = Answer::ok(&coupon.clone().seen_at(now, usage))?.with_version(coupon.version);
+        table::replace(caller, &old, &coupon, answer)
     };
     store.commit(None, decide).await
-}
-
-fn amend(
-    caller: &Caller,
-    old: &Coupon,
-    usage: Usage,
-    terms: Terms,
-    now: Timestamp,
-) -> Result<Change, Problem> {
-    let coupon = old.amended(terms, now);
-    let answer = Answer::ok(&coupon.clone().seen_at(now, usage))?.with_version(coupon.version);
-    table::replace(caller, old, &coupon, answer)
 }
 
 /// `DELETE /coupons/{id}`

@@ -24,7 +24,14 @@ pub struct Rule {
     passed: bool,
     /// Why not.
     code: Option<&'static str>,
+    /// The same for people.
+    #[serde(skip)]
+    detail: &'static str,
 }
+
+const CURRENCY: &str = "The coupon is for orders in another currency.";
+const EXHAUSTED: &str = "The coupon was used as often as it may be.";
+const CUSTOMER: &str = "This customer used the coupon as often as one may.";
 
 /// Every rule, in the order in which the first failure counts. `customers`: how many slots the
 /// customer has, where that is to be judged.
@@ -38,27 +45,30 @@ pub fn judge(
     let own = terms.discount.as_ref().and_then(|discount| discount.currency);
     let same_currency = own.is_none_or(|own| own == order.currency);
     let enough = terms.min_order_amount.is_none_or(|least| same_currency && order.amount >= least);
+    let rule = |rule, code, passed: bool, detail| {
+        let code = (!passed).then_some(code);
+        Rule { rule, passed, code, detail }
+    };
+    let (started, lasts) = (at >= terms.published_at, at <= terms.expire_at);
     let mut rules = vec![
-        ("valid", "coupon_invalid", terms.valid()),
-        ("enabled", "coupon_disabled", !terms.disabled),
-        ("started", "coupon_not_started", at >= terms.published_at),
-        ("not_expired", "coupon_expired", at <= terms.expire_at),
-        ("currency", "currency_mismatch", same_currency),
-        ("minimum", "minimum_not_met", enough),
-        ("available", "coupon_exhausted", !usage.exhausts(terms)),
+        rule("valid", "coupon_invalid", terms.valid(), "The coupon ends before it begins."),
+        rule("enabled", "coupon_disabled", !terms.disabled, "The coupon is switched off."),
+        rule("started", "coupon_not_started", started, "The coupon's period hasn't begun."),
+        rule("not_expired", "coupon_expired", lasts, "The coupon's period is over."),
+        rule("currency", "currency_mismatch", same_currency, CURRENCY),
+        rule("minimum", "minimum_not_met", enough, "The order is below the coupon's minimum."),
+        rule("available", "coupon_exhausted", !usage.exhausts(terms), EXHAUSTED),
     ];
     if let Some(slots) = customers {
         let below = terms.max_redemptions_per_customer.is_none_or(|most| slots < most);
-        rules.push(("customer_limit", "customer_limit_reached", below));
+        rules.push(rule("customer_limit", "customer_limit_reached", below, CUSTOMER));
     }
-    let rule =
-        |(rule, code, passed): (_, _, bool)| Rule { rule, passed, code: (!passed).then_some(code) };
-    rules.into_iter().map(rule).collect()
+    rules
 }
 
-/// The code of the first rule that failed.
-pub fn refusal(rules: &[Rule]) -> Option<&'static str> {
-    rules.iter().find_map(|rule| rule.code)
+/// The answer to a redemption: by the first rule that failed.
+pub fn refusal(rules: &[Rule]) -> Option<Problem> {
+    rules.iter().find_map(|rule| Some(Problem::new(409, rule.code?, rule.detail)))
 }
 
 /// What a coupon takes off an order: rounded half-even to the currency's decimals, never more than
@@ -74,21 +84,6 @@ pub fn discount(terms: &Terms, order: Order) -> Decimal {
     };
     let most = discount.max_amount.unwrap_or(order.amount).min(order.amount);
     order.currency.round(amount.min(most))
-}
-
-/// The answer to a redemption that a rule refuses.
-pub fn refused(code: &'static str) -> Problem {
-    let detail = match code {
-        "coupon_invalid" => "The coupon ends before it begins.",
-        "coupon_disabled" => "The coupon is switched off.",
-        "coupon_not_started" => "The coupon's period hasn't begun.",
-        "coupon_expired" => "The coupon's period is over.",
-        "currency_mismatch" => "The coupon is for orders in another currency.",
-        "minimum_not_met" => "The order is below the coupon's minimum.",
-        "coupon_exhausted" => "The coupon was used as often as it may be.",
-        _ => "This customer used the coupon as often as one may.",
-    };
-    Problem::new(409, code, detail)
 }
 
 #[cfg(test)]
@@ -160,7 +155,7 @@ mod tests {
                 "customer_limit_reached",
             ]
         );
-        assert_eq!(refusal(&rules), Some("coupon_disabled"));
+        assert_eq!(refusal(&rules).map(|refusal| refusal.code()), Some("coupon_disabled"));
         let early = judge(
             &worst,
             order("10", "USD"),

@@ -11,7 +11,7 @@ use shared::values::Timestamp;
 
 use crate::coupon::{Coupon, Usage};
 use crate::ledger::{
-    Deltas, OrderRow, Row, customer_key, hour, order_key, read, subject, totals_key,
+    Deltas, OrderRow, Row, customer_key, hour, order_key, read, redemption_key, subject, totals_key,
 };
 use crate::redemption::{Redemption, State};
 use crate::table::coupon_key;
@@ -107,8 +107,7 @@ impl Standing {
         missing: i64,
     ) -> Result<bool, Problem> {
         let mut looked = Looked::default();
-        let page = store
-            .page(&lapsing, None, CANDIDATES, false, &mut looked, |row: Row| Some(row.redemption));
+        let page = store.page(&lapsing, None, CANDIDATES, false, &mut looked, Some::<Redemption>);
         let mut candidates = page.await?.items;
         candidates.shuffle(&mut rand::rng());
         candidates.retain(|new| self.reclaimed.iter().all(|known| known.order_id != new.order_id));
@@ -144,8 +143,8 @@ impl Standing {
     ) -> Result<Change, Problem> {
         for lapsed in &self.reclaimed {
             deltas.ended(lapsed, "expired");
-            change =
-                change.replace(Table::Coupons, &Row::of(&lapsed.reclaimed()), lapsed.version)?;
+            let (key, next) = (redemption_key(lapsed.coupon_id, lapsed.id), lapsed.reclaimed());
+            change = change.replace(Table::Coupons, &key, &Row::of(&next), lapsed.version)?;
             if order_id != Some(&lapsed.order_id) {
                 change =
                     change.remove(Table::Coupons, &order_key(lapsed.coupon_id, &lapsed.order_id));
@@ -179,19 +178,21 @@ impl Standing {
         answer: Answer,
         now: Timestamp,
     ) -> Result<Change, Problem> {
-        let row = OrderRow::of(new);
+        let key = redemption_key(new.coupon_id, new.id);
+        let of_order = order_key(new.coupon_id, &new.order_id);
+        let row = OrderRow { redemption_id: new.id };
         let mut changed = vec!["customer_id", "order_id", "order_amount", "currency"];
         changed.extend(new.expires_at.map(|_| "reserve_for_s"));
         let mut change = Change::new(caller, Access::Create, subject(new.id), &changed, answer)
             .check(Table::Coupons, &coupon_key(coupon.id), coupon.version)
-            .insert(Table::Coupons, &Row::of(new), Otherwise::DecideAnew)?;
+            .insert(Table::Coupons, &key, &Row::of(new), Otherwise::DecideAnew)?;
         let mut deltas = Deltas::default();
         deltas.live(new, 1);
         change = self.take_over(change, &mut deltas, Some(&new.order_id))?;
         // The order's row goes with its reservation that expired, which guards it; else there is none.
         change = match self.lapsed_of_order() {
-            Some(_) => change.put(Table::Coupons, &row)?,
-            None => change.insert(Table::Coupons, &row, Otherwise::DecideAnew)?,
+            Some(_) => change.put(Table::Coupons, &of_order, &row)?,
+            None => change.insert(Table::Coupons, &of_order, &row, Otherwise::DecideAnew)?,
         };
         // Counters still hold what is taken over at this very moment.
         deltas.of(totals_key(coupon.id)).below =

@@ -6,14 +6,14 @@
 //! `content#HASH` counts the coupons with the same terms, so that an import can tell, exactly and
 //! whatever runs beside it, whether a row is there already.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ring::digest::{SHA256, digest};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::answer::Answer;
-use shared::audit::{Access, Subject};
+use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{
@@ -32,8 +32,6 @@ const COUNTER: &str = "coupons";
 /// A coupon as it is stored, with the attributes that indexes need beside the terms' own.
 #[derive(Serialize)]
 struct Row<'a> {
-    pk: String,
-    sk: Cow<'static, str>,
     all_shard: String,
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,11 +46,8 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn of(coupon: &'a Coupon) -> Self {
-        let ItemKey { pk, sk } = coupon_key(coupon.id);
         let cell = coupon.terms.place().map(Place::cell);
         Self {
-            pk,
-            sk,
             all_shard: shard(coupon.id).to_string(),
             content: content(&coupon.terms),
             place_cell: cell.map(Cell::partition),
@@ -94,7 +89,7 @@ fn counting(content: &str, amount: i64) -> Counting {
 }
 
 fn subject(id: Uuid) -> Subject {
-    Subject { item_type: "coupons", item_id: id }
+    Subject { item_type: ItemType::Coupons, item_id: id }
 }
 
 pub async fn read(store: &Store, id: Uuid) -> Result<Coupon, Problem> {
@@ -105,7 +100,7 @@ pub fn create(caller: &Caller, coupon: &Coupon, answer: Answer) -> Result<Change
     let changed = coupon.terms.changed(None);
     let row = Row::of(coupon);
     Ok(Change::new(caller, Access::Create, subject(coupon.id), &changed, answer)
-        .insert(Table::Coupons, &row, Otherwise::DecideAnew)?
+        .insert(Table::Coupons, &coupon_key(coupon.id), &row, Otherwise::DecideAnew)?
         .count(Table::Coupons, counting(&row.content, 1)))
 }
 
@@ -118,7 +113,7 @@ pub fn replace(
     let changed = new.terms.changed(Some(&old.terms));
     let (old_content, row) = (content(&old.terms), Row::of(new));
     let mut change = Change::new(caller, Access::Update, subject(new.id), &changed, answer)
-        .replace(Table::Coupons, &row, old.version)?;
+        .replace(Table::Coupons, &coupon_key(new.id), &row, old.version)?;
     if row.content != old_content {
         change = change
             .count(Table::Coupons, counting(&old_content, -1))
@@ -130,7 +125,7 @@ pub fn replace(
 pub fn delete(caller: &Caller, old: &Coupon) -> Result<Change, Problem> {
     Ok(Change::new(caller, Access::Delete, subject(old.id), &[], Answer::no_content())
         .delete(Table::Coupons, &coupon_key(old.id), old.version)
-        .put(Table::Coupons, &tombstone_key(old.id))?
+        .put(Table::Coupons, &tombstone_key(old.id), &json!({}))?
         .count(Table::Coupons, counting(&content(&old.terms), -1)))
 }
 
@@ -142,7 +137,7 @@ pub fn import(caller: &Caller, coupons: &[Coupon], answer: Answer) -> Result<Cha
         let first = Counting { below: Some((COUNTER, 1)), ..counting(&row.content, 1) };
         change = change
             .also(caller, Access::Create, subject(coupon.id), &coupon.terms.changed(None))
-            .insert(Table::Coupons, &row, Otherwise::DecideAnew)?
+            .insert(Table::Coupons, &coupon_key(coupon.id), &row, Otherwise::DecideAnew)?
             .count(Table::Coupons, first);
     }
     Ok(change)

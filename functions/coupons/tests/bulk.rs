@@ -31,23 +31,12 @@ async fn import(caller: &Client, items: &[Value]) -> Value {
 }
 
 async fn exported(caller: &Client) -> String {
-    let (mut lines, mut next) = (String::new(), "/coupons/export?limit=7".to_owned());
-    loop {
-        let page = caller.get(&next).await;
-        assert_eq!(
-            (page.status.as_u16(), page.header("content-type")),
-            (200, "application/x-ndjson")
-        );
+    let mut lines = String::new();
+    for page in caller.pages("/coupons/export?limit=7").await {
+        assert_eq!(page.header("content-type"), "application/x-ndjson");
         lines += &String::from_utf8_lossy(&page.bytes);
-        match page
-            .header("link")
-            .strip_prefix('<')
-            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
-        {
-            Some(link) => link.clone_into(&mut next),
-            None => return lines,
-        }
     }
+    lines
 }
 
 fn rows(export: &str) -> Vec<Value> {

@@ -6,25 +6,17 @@ mod common;
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use shared::testing::Client;
+use shared::testing::{Client, Reply};
 
 use common::{app, numbered, stored, with};
 
 /// Follows a list to its end: every item, and how many pages it took.
 async fn all(caller: &Client, path: &str) -> (Vec<Value>, usize) {
-    let (mut items, mut pages, mut next) = (Vec::new(), 0, path.to_owned());
-    loop {
-        let page = caller.get(&next).await;
-        assert_eq!(page.status, 200, "{}", page.json());
-        items.extend(page.json()["items"].as_array().cloned().unwrap_or_default());
-        pages += 1;
-        let link = page.header("link");
-        assert_eq!(link.is_empty(), page.json()["next_cursor"].is_null());
-        match link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) {
-            Some(link) => link.clone_into(&mut next),
-            None => return (items, pages),
-        }
+    let pages = caller.pages(path).await;
+    for page in &pages {
+        assert_eq!(page.header("link").is_empty(), page.json()["next_cursor"].is_null());
     }
+    (pages.iter().flat_map(Reply::items).collect(), pages.len())
 }
 
 #[tokio::test]

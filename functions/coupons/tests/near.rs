@@ -36,32 +36,13 @@ fn distance_km((a, b): (f64, f64), (c, d): (f64, f64)) -> f64 {
 
 /// Follows the list to its end: each coupon's number and distance, and the pages it took.
 async fn near(caller: &Client, (lat, long): (f64, f64), query: &str) -> (Vec<(usize, f64)>, usize) {
-    let (mut found, mut pages, mut next) =
-        (Vec::new(), 0, format!("/coupons?near={lat},{long}&{query}"));
-    loop {
-        let page = caller.get(&next).await;
-        assert_eq!(page.status, 200, "{}", page.json());
-        pages += 1;
-        assert!(pages < 1_000, "no end");
-        for item in page.json()["items"].as_array().into_iter().flatten() {
-            let number = item["title"]
-                .as_str()
-                .and_then(|title| title.strip_prefix("Coupon "))
-                .and_then(|n| n.parse().ok());
-            found.push((
-                number.unwrap_or(usize::MAX),
-                item["distance_km"].as_f64().unwrap_or(f64::NAN),
-            ));
-        }
-        match page
-            .header("link")
-            .strip_prefix('<')
-            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
-        {
-            Some(link) => link.clone_into(&mut next),
-            None => return (found, pages),
-        }
-    }
+    let pages = caller.pages(&format!("/coupons?near={lat},{long}&{query}")).await;
+    let found = pages.iter().flat_map(Reply::items).map(|item| {
+        let title = item["title"].as_str().and_then(|title| title.strip_prefix("Coupon "));
+        let number = title.and_then(|number| number.parse().ok());
+        (number.unwrap_or(usize::MAX), item["distance_km"].as_f64().unwrap_or(f64::NAN))
+    });
+    (found.collect(), pages.len())
 }
 
 /// What must be found: all within the radius, nearest first. Distances may be a centimetre off,
@@ -230,7 +211,7 @@ async fn a_coupon_whose_store_moves_while_a_list_is_read_does_not_come_again() {
     }
     // A later change of something else doesn't make it new to the list.
     ada.patch(&path(0), &json!({"description": "Moved before."})).await;
-    let next = first.header("link").split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+    let next = first.next_path().expect("a next page");
     let rest = app.anon().get(&next.replace("limit=2", "limit=100")).await.json();
     let titles: Vec<_> =
         rest["items"].as_array().into_iter().flatten().map(|of| of["title"].clone()).collect();

@@ -14,6 +14,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
+#[derive(Clone, Copy)]
 pub struct File {
     pub name: &'static str,
     pub kind: &'static str,

@@ -5,6 +5,8 @@ mod file;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 
+use std::future::ready;
+
 use axum::extract::Path;
 use axum::response::Response;
 use http::HeaderMap;
@@ -21,30 +23,15 @@ pub const FUNCTION: Function =
     Function { name: "docs", tables: &[Table::Users, Table::Limits], routes };
 
 fn routes() -> Routes {
+    let one = |file: File| {
+        move |_: Anyone, known: IfNoneMatch, headers: HeaderMap, _: NoParams| {
+            ready(file.answer(&headers, &known))
+        }
+    };
     Routes::default()
-        .get("/openapi.json", description)
-        .get("/docs", page)
+        .get("/openapi.json", one(file::DESCRIPTION))
+        .get("/docs", one(file::PAGE))
         .get("/docs/{file}", of_page)
-}
-
-/// `GET /openapi.json`
-async fn description(
-    _: Anyone,
-    known: IfNoneMatch,
-    headers: HeaderMap,
-    _: NoParams,
-) -> Result<Response, Problem> {
-    file::DESCRIPTION.answer(&headers, &known)
-}
-
-/// `GET /docs`
-async fn page(
-    _: Anyone,
-    known: IfNoneMatch,
-    headers: HeaderMap,
-    _: NoParams,
-) -> Result<Response, Problem> {
-    file::PAGE.answer(&headers, &known)
 }
 
 /// `GET /docs/{file}`: what the page is made of.

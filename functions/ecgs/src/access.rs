@@ -1,6 +1,6 @@
 //! Who may see and change which recording: its own user. A refusal is entered before it is answered.
 
-use shared::audit::{Access, Entry, Outcome};
+use shared::audit::{Access, Entry, ItemType, Outcome};
 use shared::auth::{Caller, Permission};
 use shared::problem::Problem;
 use shared::store::Store;
@@ -16,12 +16,10 @@ pub async fn to_own<P: Permission>(
     caller: &Caller,
     access: Access,
 ) -> Result<Uuid, Problem> {
-    let user = caller.must_have::<P>().and_then(|()| {
-        caller.user_id().ok_or(Problem::forbidden("This needs a user's credential."))
-    });
+    let user = caller.must_have::<P>().and_then(|()| caller.must_be_user());
     if user.is_err() {
-        let entry = Entry::of_list(caller, access, "ecgs").with_outcome(Outcome::Denied);
-        store.enter(vec![(entry, None)]).await?;
+        let entry = Entry::of_list(caller, access, ItemType::Ecgs).with_outcome(Outcome::Denied);
+        store.enter(vec![entry]).await?;
     }
     user
 }
@@ -42,7 +40,7 @@ pub async fn to_one<P: Permission>(
         (Err(problem), _) => (Outcome::Denied, problem),
     };
     let entry = Entry::new(caller, access, subject(id), &[]).with_outcome(outcome);
-    store.enter(vec![(entry, None)]).await?;
+    store.enter(vec![entry]).await?;
     Err(problem)
 }
 

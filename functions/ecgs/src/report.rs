@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::analysis::insights::{ALGORITHM_VERSION, Insights, Recording};
 use crate::analysis::rhythm::Flag;
 use crate::recording::{Header, Laid};
-use crate::samples::{MISSING, new_upload};
+use crate::samples::{MISSING, Packed, new_upload};
 
 const DISCLAIMER: &str = "Computed without a physician. No figure and no flag here is a diagnosis.";
 
@@ -105,14 +105,6 @@ fn are_listed(beats: &&[usize]) -> bool {
     beats.len() <= MOST_BEATS
 }
 
-#[derive(Serialize, Deserialize)]
-struct Piece {
-    pk: String,
-    sk: String,
-    #[serde(with = "serde_bytes")]
-    packed: Vec<u8>,
-}
-
 fn partition(ecg: Uuid) -> String {
     format!("insights#{ecg}")
 }
@@ -130,7 +122,7 @@ pub fn keys(header: &Header) -> Vec<ItemKey> {
 /// The keys of all insights that were ever laid down for a recording.
 pub async fn all_keys(store: &Store, header: &Header) -> Result<Vec<ItemKey>, Problem> {
     let all = Partitions::of_table(Table::Samples, partition(header.id));
-    store.all(&all, None, |piece: Piece| Some(ItemKey::new(piece.pk, piece.sk))).await
+    store.all(&all, None, Some).await
 }
 
 impl<'a> Report<'a> {
@@ -197,11 +189,11 @@ pub async fn keep(
     let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
     let packed = packed.map_err(|_| Problem::INTERNAL)?;
     let name = new_upload();
-    let piece = |(number, packed): (u32, &[u8])| {
-        let ItemKey { pk, sk } = key(header.id, &name, number);
-        Piece { pk, sk: sk.into_owned(), packed: packed.to_vec() }
+    let piece = |(number, packed): (u32, &[u8])| Packed {
+        key: key(header.id, &name, number),
+        packed: packed.to_vec(),
     };
-    let pieces: Vec<Piece> = (0..).zip(packed.chunks(PIECE)).map(piece).collect();
+    let pieces: Vec<Packed> = (0..).zip(packed.chunks(PIECE)).map(piece).collect();
     store.lay(Table::Samples, &pieces).await?;
     let pieces = u32::try_from(pieces.len()).map_err(|_| Problem::INTERNAL)?;
     let insights = Some(Laid { name, pieces });
@@ -211,11 +203,11 @@ pub async fn keep(
 /// The insights of a recording that has some, as JSON.
 pub async fn read(store: &Store, header: &Header) -> Result<Vec<u8>, Problem> {
     let keys = keys(header);
-    let mut pieces: Vec<Piece> = store.get_many(Table::Samples, &keys).await?;
+    let mut pieces: Vec<Packed> = store.get_many(Table::Samples, &keys).await?;
     if pieces.len() < keys.len() {
         return Err(MISSING);
     }
-    pieces.sort_by(|a, b| a.sk.cmp(&b.sk));
+    pieces.sort_by(|a, b| a.key.cmp(&b.key));
     let packed: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.packed).collect();
     let mut json = Vec::new();
     let unpacked = DeflateDecoder::new(packed.as_slice()).read_to_end(&mut json);

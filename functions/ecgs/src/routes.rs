@@ -19,7 +19,7 @@ use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::recording::{Header, MEMBERS, NewRecording, Shown, Status};
-use crate::samples::{self, Layout, Part, PartRow};
+use crate::samples::{self, Layout, Part};
 use crate::table;
 use crate::{access, segments, views};
 
@@ -67,8 +67,7 @@ async fn create(
         if new.complete {
             Ok(change)
         } else {
-            let row = PartRow::new(samples::part_key(header.id, 0), first.clone());
-            change.put(Table::Samples, &row)
+            change.put(Table::Samples, &samples::part_key(header.id, 0), &first)
         }
     };
     let (store, caller) = (&store, &caller);

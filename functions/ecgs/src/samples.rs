@@ -21,17 +21,10 @@ const MOST_CHUNKS: usize = 80;
 const FETCHED: usize = 32;
 
 /// A chunk as it is stored.
-#[derive(Serialize)]
-pub struct ChunkRow {
+#[derive(Serialize, Deserialize)]
+pub struct Chunk {
     #[serde(flatten)]
-    key: ItemKey,
-    #[serde(with = "serde_bytes")]
-    samples: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-struct Chunk {
-    pk: String,
+    pub key: ItemKey,
     #[serde(with = "serde_bytes")]
     samples: Vec<u8>,
 }
@@ -46,14 +39,6 @@ pub struct Part {
     pub digest: String,
 }
 
-#[derive(Serialize, Deserialize)]
-pub struct PartRow {
-    pub pk: String,
-    pub sk: String,
-    #[serde(flatten)]
-    pub part: Part,
-}
-
 /// Which samples the parts of a recording hold of one lead.
 pub struct Layout {
     ecg: Uuid,
@@ -62,19 +47,13 @@ pub struct Layout {
     parts: Vec<(String, u64)>,
 }
 
-/// A layout as it is stored, one for each lead.
+/// A layout as it is stored, one for each lead, or a piece of insights.
 #[derive(Serialize, Deserialize)]
-pub struct LayoutRow {
+pub struct Packed {
     #[serde(flatten)]
-    key: StoredKey,
+    pub key: ItemKey,
     #[serde(with = "serde_bytes")]
-    packed: Vec<u8>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
-    pk: String,
-    sk: String,
+    pub packed: Vec<u8>,
 }
 
 /// A name for what is about to be laid down, which nothing else has: 16 hex digits.
@@ -106,12 +85,6 @@ fn layout_key(ecg: Uuid, lead: usize) -> ItemKey {
 
 fn uploads_key(ecg: Uuid) -> ItemKey {
     ItemKey::new(format!("layout#{ecg}"), "uploads")
-}
-
-impl PartRow {
-    pub fn new(key: ItemKey, part: Part) -> Self {
-        Self { pk: key.pk, sk: key.sk.into_owned(), part }
-    }
 }
 
 impl Part {
@@ -150,28 +123,34 @@ impl Part {
 }
 
 /// The chunks of signals, to be stored under an upload.
-pub fn chunks(header: &Header, signals: &[Signal], upload: &str) -> Vec<ChunkRow> {
+pub fn chunks(header: &Header, signals: &[Signal], upload: &str) -> Vec<Chunk> {
     let mut rows = Vec::new();
     for signal in signals {
         let Some(lead) = header.lead(&signal.name) else { continue };
         for (number, samples) in (0..).zip(signal.samples.chunks(CHUNK)) {
             let key = chunk_key(header.id, upload, lead, number);
-            rows.push(ChunkRow { key, samples: codec::encode(samples) });
+            rows.push(Chunk { key, samples: codec::encode(samples) });
         }
     }
     rows
 }
 
 /// Whether chunks fit into the transaction that makes them a recording.
-pub fn are_few(chunks: &[ChunkRow]) -> bool {
+pub fn are_few(chunks: &[Chunk]) -> bool {
     let bytes: usize = chunks.iter().map(|chunk| chunk.samples.len()).sum();
     chunks.len() <= MOST_CHUNKS && bytes <= MOST_BYTES
 }
 
 /// Every part of a recording that came, by number, and those that are on their way.
 pub async fn parts(store: &Store, ecg: Uuid) -> Result<Vec<(u32, bool, Part)>, Problem> {
+    #[derive(Deserialize)]
+    struct Row {
+        sk: String,
+        #[serde(flatten)]
+        part: Part,
+    }
     let list = Partitions::of_table(Table::Samples, format!("parts#{ecg}"));
-    let part = |row: PartRow| {
+    let part = |row: Row| {
         let (number, pending) = match row.sk.split_once('#') {
             Some((number, _)) => (number.to_owned(), true),
             None => (row.sk, false),
@@ -183,17 +162,13 @@ pub async fn parts(store: &Store, ecg: Uuid) -> Result<Vec<(u32, bool, Part)>, P
 
 /// What the parts of a complete recording hold, the first being what it was registered with: some
 /// 130 KB for each lead at the very most.
-pub fn layout(header: &Header, parts: &[Part]) -> Vec<LayoutRow> {
-    let row = |key: ItemKey, packed| LayoutRow {
-        key: StoredKey { pk: key.pk, sk: key.sk.into_owned() },
-        packed,
-    };
+pub fn layout(header: &Header, parts: &[Part]) -> Vec<Packed> {
     let uploads = parts.iter().flat_map(|part| hex::decode(&part.upload).unwrap_or_default());
-    let mut rows = vec![row(uploads_key(header.id), uploads.collect())];
+    let mut rows = vec![Packed { key: uploads_key(header.id), packed: uploads.collect() }];
     for lead in 0..header.leads.len() {
         let count = |part: &Part| part.counts.get(lead).copied().unwrap_or_default();
         let counts: Vec<i32> = parts.iter().map(|part| count(part).cast_signed()).collect();
-        rows.push(row(layout_key(header.id, lead), codec::encode(&counts)));
+        rows.push(Packed { key: layout_key(header.id, lead), packed: codec::encode(&counts) });
     }
     rows
 }
@@ -219,7 +194,7 @@ impl Layout {
             return Ok(Self { ecg, lead, parts: vec![(header.upload.clone(), first)] });
         }
         let keys = [uploads_key(ecg), layout_key(ecg, lead)];
-        let rows: Vec<LayoutRow> = store.get_many(Table::Samples, &keys).await?;
+        let rows: Vec<Packed> = store.get_many(Table::Samples, &keys).await?;
         let packed = |sk: &str| {
             let row = rows.iter().find(|row| row.key.sk == sk);
             row.map(|row| row.packed.as_slice()).ok_or(MISSING)
@@ -262,7 +237,7 @@ impl Layout {
             let keys: Vec<ItemKey> = chunks.iter().map(|(_, key)| key.clone()).collect();
             let rows: Vec<Chunk> = store.get_many(Table::Samples, &keys).await?;
             for (first, key) in chunks {
-                let row = rows.iter().find(|row| row.pk == key.pk).ok_or(MISSING)?;
+                let row = rows.iter().find(|row| row.key == *key).ok_or(MISSING)?;
                 let samples = codec::decode(&row.samples).ok_or_else(broken)?;
                 let from = usize::try_from(start.saturating_sub(*first)).unwrap_or(usize::MAX);
                 let to = usize::try_from(end.saturating_sub(*first)).unwrap_or(usize::MAX);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::access;
 use crate::recording::{COMPLETION, Header, MOST_SAMPLES, NewSegment, SEGMENT, Status};
-use crate::samples::{self, Part, PartRow};
+use crate::samples::{self, Part};
 use crate::table;
 
 const SEGMENT_DIFFERS: Problem =
@@ -84,8 +84,7 @@ pub async fn add(
         let known: Option<Part> = store.get(Table::Samples, &part_key).await?;
         if known.is_none() {
             // While the recording is there, so that whoever deletes it finds them.
-            let begun = PartRow::new(pending.clone(), part.clone());
-            let begun = Change::nothing(Answer::no_content()).put(Table::Samples, &begun)?;
+            let begun = Change::unaudited().put(Table::Samples, &pending, &part)?;
             if store.attempt(&table::check(begun, &header)).await? {
                 store.lay(Table::Samples, &chunks).await?;
             }
@@ -122,12 +121,11 @@ pub async fn add(
             i64::try_from(part.samples()).unwrap_or(0),
         );
         counting.below = Some((COUNTER, most + 1));
-        let row = PartRow::new(part_key.clone(), part.clone());
         let change = table::check(Change::entered(entry, answer), &header)
-            .insert(Table::Samples, &row, Otherwise::DecideAnew)?
+            .insert(Table::Samples, part_key, part, Otherwise::DecideAnew)?
             .count(Table::Samples, counting);
         if few {
-            chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, chunk))
+            chunks.iter().try_fold(change, |c, chunk| c.put(Table::Samples, &chunk.key, chunk))
         } else {
             Ok(change.remove(Table::Samples, pending))
         }
@@ -216,7 +214,7 @@ pub async fn complete(
         let answer = Answer::ok(&complete.shown())?;
         let change = table::replace(Change::entered(entry, answer), &complete)?;
         let change = change.count(Table::Samples, as_counted);
-        layout.iter().try_fold(change, |change, row| change.put(Table::Samples, row))
+        layout.iter().try_fold(change, |change, row| change.put(Table::Samples, &row.key, row))
     };
     let completed = store.commit(key.as_ref(), decide).await;
     access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, id, completed).await

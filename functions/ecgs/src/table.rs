@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use shared::answer::Answer;
-use shared::audit::{Access, Entry, Subject};
+use shared::audit::{Access, Entry, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table};
@@ -12,14 +12,12 @@ use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::recording::{Header, Status};
-use crate::samples::ChunkRow;
+use crate::samples::Chunk;
 
 const SHARDS: u8 = 8;
 
 #[derive(Serialize)]
 struct HeaderRow<'a> {
-    #[serde(flatten)]
-    key: ItemKey,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Uuid>,
     by_date: String,
@@ -35,7 +33,6 @@ impl<'a> HeaderRow<'a> {
         let [.., random] = header.id.into_bytes();
         let is_open = ![Status::Done, Status::Failed].contains(&header.status);
         Self {
-            key: header_key(header.id),
             user: header.is_visible().then_some(header.user_id),
             by_date: sort_key(header),
             open: is_open.then(|| open_in(random % SHARDS)),
@@ -63,7 +60,7 @@ pub fn sort_key(header: &Header) -> String {
 }
 
 pub fn subject(id: Uuid) -> Subject {
-    Subject { item_type: "ecgs", item_id: id }
+    Subject { item_type: ItemType::Ecgs, item_id: id }
 }
 
 /// A header, visible or not, as it is now.
@@ -101,8 +98,9 @@ pub fn open_before(time: Timestamp) -> Partitions {
 /// entered.
 pub fn begin(header: &Header) -> Result<Change, Problem> {
     let header = Header { status: Status::Uploading, ..header.clone() };
-    Change::nothing(Answer::no_content()).insert(
+    Change::unaudited().insert(
         Table::Ecgs,
+        &header_key(header.id),
         &HeaderRow::of(&header),
         Otherwise::Refuse(Problem::INTERNAL),
     )
@@ -113,24 +111,21 @@ pub fn create(
     caller: &Caller,
     header: &Header,
     given: &[&'static str],
-    chunks: Option<&[ChunkRow]>,
+    chunks: Option<&[Chunk]>,
     answer: Answer,
 ) -> Result<Change, Problem> {
     let entry = Entry::new(caller, Access::Create, subject(header.id), given);
     let change = Change::entered(entry, answer);
-    let row = HeaderRow::of(header);
-    let Some(chunks) = chunks else {
-        let finished = Header { version: header.version + 1, ..header.clone() };
-        return change.replace(Table::Ecgs, &HeaderRow::of(&finished), header.version);
-    };
-    let change = change.insert(Table::Ecgs, &row, Otherwise::Refuse(Problem::INTERNAL))?;
-    chunks.iter().try_fold(change, |change, chunk| change.put(Table::Samples, chunk))
+    let Some(chunks) = chunks else { return replace(change, header) };
+    let (key, otherwise) = (header_key(header.id), Otherwise::Refuse(Problem::INTERNAL));
+    let change = change.insert(Table::Ecgs, &key, &HeaderRow::of(header), otherwise)?;
+    chunks.iter().try_fold(change, |change, chunk| change.put(Table::Samples, &chunk.key, chunk))
 }
 
 /// The next version of a header.
 pub fn replace(change: Change, header: &Header) -> Result<Change, Problem> {
     let next = Header { version: header.version + 1, ..header.clone() };
-    change.replace(Table::Ecgs, &HeaderRow::of(&next), header.version)
+    change.replace(Table::Ecgs, &header_key(next.id), &HeaderRow::of(&next), header.version)
 }
 
 /// The same, on the condition that it is as it was read.
@@ -141,14 +136,10 @@ pub fn check(change: Change, header: &Header) -> Change {
 /// Notes where a recording stands, which is nobody's doing: false where it has another version by
 /// now, and whoever made that goes on from there.
 pub async fn note(store: &Store, header: &Header) -> Result<bool, Problem> {
-    store.attempt(&replace(Change::nothing(Answer::no_content()), header)?).await
+    store.attempt(&replace(Change::unaudited(), header)?).await
 }
 
 /// Takes a header away for good, once its samples are gone.
 pub fn remove(header: &Header) -> Change {
-    Change::nothing(Answer::no_content()).delete(
-        Table::Ecgs,
-        &header_key(header.id),
-        header.version,
-    )
+    Change::unaudited().delete(Table::Ecgs, &header_key(header.id), header.version)
 }

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{Looked, Store, Table};
+use shared::store::{ItemKey, Looked, Store, Table};
 use shared::values::Timestamp;
 use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 use uuid::Uuid;
@@ -102,12 +101,6 @@ async fn clear(store: &Store, header: &Header) -> Result<(), Problem> {
     store.attempt(&table::remove(header)).await.map(drop)
 }
 
-/// A row of the index of what is open.
-#[derive(Deserialize)]
-struct Open {
-    pk: String,
-}
-
 /// What was left behind by a call that was lost, an upload that broke off or a client that went
 /// away: how many there were.
 async fn sweep(store: &Store) -> Result<usize, Problem> {
@@ -117,9 +110,8 @@ async fn sweep(store: &Store) -> Result<usize, Problem> {
     let (mut found, mut after) = (0, None);
     loop {
         let mut looked = Looked::default();
-        let page =
-            store.page(&open, after, 1_000, true, &mut looked, |row: Open| table::id_of(&row.pk));
-        let page = page.await?;
+        let id = |key: ItemKey| table::id_of(&key.pk);
+        let page = store.page(&open, after, 1_000, true, &mut looked, id).await?;
         for id in page.items {
             found += 1;
             let Some(header) = table::header(store, id).await? else { continue };

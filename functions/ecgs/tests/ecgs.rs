@@ -8,6 +8,7 @@ use ecgs::analysis::synthetic::Model;
 use serde_json::{Value, json};
 use shared::auth::Scope;
 use shared::store::Table;
+use shared::testing::Reply;
 
 #[tokio::test]
 async fn a_recording_comes_back_sample_for_sample() {
@@ -154,15 +155,10 @@ async fn a_list_is_by_the_date_of_the_recording_the_newest_first() {
         sent["recorded_at"] = json!(format!("2020-01-0{day}T00:00:00Z"));
         made(&ada, &sent).await;
     }
-    let mut dates = Vec::new();
-    let mut path = "/ecgs?limit=2".to_owned();
-    loop {
-        let page = ada.get(&path).await;
-        let items = page.json()["items"].as_array().cloned().unwrap_or_default();
-        dates.extend(items.iter().map(|ecg| ecg["date"].as_str().unwrap_or("?")[..10].to_owned()));
-        let Some((next, _)) = page.header("link").split_once('>') else { break };
-        path = next.trim_start_matches('<').to_owned();
-    }
+    let pages = ada.pages("/ecgs?limit=2").await;
+    let items = pages.iter().flat_map(Reply::items);
+    let dates: Vec<_> =
+        items.map(|ecg| ecg["date"].as_str().unwrap_or("?")[..10].to_owned()).collect();
     assert_eq!(dates, ["2020-01-03", "2020-01-02", "2020-01-01"]);
 }
 

@@ -1,7 +1,7 @@
 //! Who may see and change which record. A refusal is entered before it is answered.
 
 use http::{HeaderMap, HeaderName};
-use shared::audit::{Access, Entry, Outcome, Subject};
+use shared::audit::{Access, Entry, ItemType, Outcome, Subject};
 use shared::auth::{Caller, Permission, Scope};
 use shared::fields::{Errors, Wrong};
 use shared::log;
@@ -20,8 +20,15 @@ pub struct Seen {
     pub entry: Entry,
 }
 
-pub fn subject(id: Uuid) -> Subject {
-    Subject { item_type: "encounters", item_id: id }
+fn subject(id: Uuid) -> Subject {
+    Subject { item_type: ItemType::Encounters, item_id: id }
+}
+
+/// The entry of a record that is there: under its location, and found by its patient.
+pub fn entry_of(caller: &Caller, access: Access, head: &Head, changed: &[&'static str]) -> Entry {
+    Entry::new(caller, access, subject(head.encounter_id), changed)
+        .at(head.location_id)
+        .of_patient(&head.patient_id)
 }
 
 /// Refuses a caller without the scope of `P`, for what concerns no single record.
@@ -32,8 +39,8 @@ pub async fn to_all<P: Permission>(
 ) -> Result<Uuid, Problem> {
     let location = caller.must_have::<P>().and_then(|()| location_of(caller));
     if location.is_err() {
-        let entry = Entry::of_list(caller, access, "encounters").with_outcome(Outcome::Denied);
-        store.enter(vec![(entry, None)]).await?;
+        let entry = Entry::of_list(caller, access, ItemType::Encounters);
+        store.enter(vec![entry.with_outcome(Outcome::Denied)]).await?;
     }
     location
 }
@@ -49,11 +56,11 @@ pub async fn to_one<P: Permission>(
 ) -> Result<Seen, Problem> {
     let head = table::head(store, id).await?;
     let entry = |outcome| {
-        let entry = Entry::new(caller, access, subject(id), &[]).with_outcome(outcome);
-        match &head {
-            Some(head) => entry.at(head.location_id),
-            None => entry,
-        }
+        let entry = match &head {
+            Some(head) => entry_of(caller, access, head, &[]),
+            None => Entry::new(caller, access, subject(id), &[]),
+        };
+        entry.with_outcome(outcome)
     };
     let may_in_emergency = caller.scopes().contains(Scope::EncountersEmergency);
     let in_emergency = emergency.filter(|_| may_in_emergency && caller.location_id().is_some());
@@ -72,8 +79,7 @@ pub async fn to_one<P: Permission>(
         (_, None, _) => (Outcome::NotFound, Problem::NOT_FOUND),
         (_, Some(_), _) => (Outcome::Denied, Problem::NOT_FOUND),
     };
-    let patient = head.as_ref().map(|head| head.patient_id.as_str());
-    store.enter(vec![(entry(outcome), patient)]).await?;
+    store.enter(vec![entry(outcome)]).await?;
     Err(problem)
 }
 

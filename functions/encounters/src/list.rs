@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri, header};
 use shared::app::App;
-use shared::audit::{Access, Entry};
+use shared::audit::Access;
 use shared::auth::permissions::EncountersRead;
 use shared::auth::{Caller, Identified};
 use shared::body::Body;
@@ -45,11 +45,8 @@ pub async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let location = access::to_all::<EncountersRead>(&store, &caller, Access::Read).await?;
-    let mut params = Params::parse(uri.query(), PARAMETERS);
-    let question = Question::read(&mut params);
-    let paging = Paging::read(params, &app, &uri, &caller.local_identity(), 20)?;
-    let page = question.answered(&store, &caller, location, &paging).await?;
-    shown(&page, &paging, &headers, &uri)
+    let params = Params::parse(uri.query(), PARAMETERS);
+    answered(&app, &store, &caller, location, &headers, &uri, params).await
 }
 
 /// `POST /encounters/search`: the same question, without a patient in a URL.
@@ -63,11 +60,23 @@ pub async fn search(
 ) -> Result<Response, Problem> {
     let location = access::to_all::<EncountersRead>(&store, &caller, Access::Read).await?;
     let node = body.node()?;
-    let mut params = Params::of_body(&node, PARAMETERS, &["limit"])?;
+    let params = Params::of_body(&node, PARAMETERS, &["limit"])?;
+    answered(&app, &store, &caller, location, &headers, &uri, params).await
+}
+
+async fn answered(
+    app: &App,
+    store: &Store,
+    caller: &Caller,
+    location: Uuid,
+    headers: &HeaderMap,
+    uri: &Uri,
+    mut params: Params,
+) -> Result<Response, Problem> {
     let question = Question::read(&mut params);
-    let paging = Paging::read(params, &app, &uri, &caller.local_identity(), 20)?;
-    let page = question.answered(&store, &caller, location, &paging).await?;
-    shown(&page, &paging, &headers, &uri)
+    let paging = Paging::read(params, app, uri, &caller.local_identity(), 20)?;
+    let page = question.answered(store, caller, location, &paging).await?;
+    shown(&page, &paging, headers, uri)
 }
 
 /// A page in the form that `Accept` asks for.
@@ -173,12 +182,8 @@ impl Question {
             page.items.truncate(fitting);
             page.next = page.items.last().map(Head::sort_key);
         }
-        let entry = |head: &Head| {
-            let entry = Entry::new(caller, Access::Read, access::subject(head.encounter_id), &[]);
-            entry.at(head.location_id)
-        };
-        let entries =
-            page.items.iter().map(|head| (entry(head), Some(head.patient_id.as_str()))).collect();
+        let entry = |head: &Head| access::entry_of(caller, Access::Read, head, &[]);
+        let entries = page.items.iter().map(entry).collect();
         let (items, ()) =
             futures_util::try_join!(of_heads(store, &page.items), store.enter(entries))?;
         Ok(Page { items, next: page.next })

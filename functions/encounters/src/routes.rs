@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
-use shared::audit::{Access, Entry, Outcome};
+use shared::audit::{Access, Outcome};
 use shared::auth::permissions::{EncountersRead, EncountersWrite};
 use shared::auth::{Caller, Identified};
 use shared::body::Body;
@@ -13,7 +13,7 @@ use shared::http::{Ids, Routes};
 use shared::params::Params;
 use shared::precondition::{IfMatch, IfNoneMatch};
 use shared::problem::Problem;
-use shared::store::Store;
+use shared::store::{Change, Store};
 use shared::values::{Timestamp, string, text, whole};
 use uuid::Uuid;
 
@@ -72,9 +72,10 @@ async fn create(
         let id = Uuid::now_v7();
         let now = Timestamp::now();
         let new = Encounter::new(id, location, terms.clone(), caller.username(), now);
-        let entry = Entry::new(caller, Access::Create, access::subject(id), MEMBERS.writable);
+        let head = table::head_of(&new);
+        let entry = access::entry_of(caller, Access::Create, &head, MEMBERS.writable);
         let answer = Answer::created(format!("/encounters/{id}"), &new)?;
-        table::create(&new, entry.at(location), Kept::of(&new, answer)?)
+        table::create(&new, entry, Kept::of(&new, answer)?)
     };
     let answer = store.commit(key.as_ref(), decide).await?;
     replayed(&store, caller, answer).await
@@ -87,9 +88,8 @@ async fn replayed(store: &Store, caller: &Caller, answer: Answer) -> Result<Answ
     }
     let Kept { encounter_id, version } = answer.body()?;
     let encounter = table::version(store, encounter_id, version).await?;
-    let entry = Entry::new(caller, Access::Read, access::subject(encounter_id), &[]);
-    let entry = entry.at(encounter.record.location_id);
-    store.enter(vec![(entry, Some(&encounter.terms.patient_id))]).await?;
+    let entry = access::entry_of(caller, Access::Read, &table::head_of(&encounter), &[]);
+    store.enter(vec![entry]).await?;
     answer.with_body(&encounter)
 }
 
@@ -111,14 +111,11 @@ async fn read(
     let Seen { head, entry } = seen.await?;
     let version = version.unwrap_or(head.version);
     if version > head.version {
-        let entry = entry.with_outcome(Outcome::NotFound);
-        store.enter(vec![(entry, Some(&head.patient_id))]).await?;
+        store.enter(vec![entry.with_outcome(Outcome::NotFound)]).await?;
         return Err(Problem::NOT_FOUND);
     }
-    let (encounter, ()) = futures_util::try_join!(
-        table::version(&store, id, version),
-        store.enter(vec![(entry, Some(&head.patient_id))])
-    )?;
+    let (encounter, ()) =
+        futures_util::try_join!(table::version(&store, id, version), store.enter(vec![entry]))?;
     if fhir::is_wanted(&headers) {
         let is_known = known.has(&version.to_string());
         return fhir::answer(&fhir::encounter(&encounter), Some(version), is_known);
@@ -146,9 +143,9 @@ async fn amend(
         }
         let changed = terms.changed(&old.terms);
         let new = old.amended(terms, caller.username(), Timestamp::now());
-        let entry = Entry::new(caller, Access::Update, access::subject(id), &changed);
+        let entry = access::entry_of(caller, Access::Update, &head, &changed);
         let answer = Answer::ok(&new)?.with_version(new.record.version);
-        table::amend(&head, &new, entry.at(head.location_id), answer)
+        table::amend(&head, &new, entry, answer)
     };
     store.commit(None, decide).await
 }
@@ -166,17 +163,16 @@ async fn retract(
         let reason = |object: &mut Object| object.required("reason", string(text::<1_000>));
         let reason = body.read(RETRACTION_MEMBERS, reason)?;
         let (head, old) = table::current(store, id).await?;
-        let entry = |access, changed: &[_]| {
-            Entry::new(caller, access, access::subject(id), changed).at(head.location_id)
-        };
         if old.is_retracted() {
             // It is done already: the answer shows the record, which is a read of it.
             let answer = Kept::of(&old, Answer::ok(&old)?)?;
-            return Ok(table::shown(&head, entry(Access::Read, &[]), answer));
+            let entry = access::entry_of(caller, Access::Read, &head, &[]);
+            return Ok(Change::entered(entry, answer));
         }
         let new = old.retracted(reason, caller.username(), Timestamp::now());
         let answer = Kept::of(&new, Answer::ok(&new)?)?;
-        table::amend(&head, &new, entry(Access::Update, &["status", "retraction"]), answer)
+        let entry = access::entry_of(caller, Access::Update, &head, &["status", "retraction"]);
+        table::amend(&head, &new, entry, answer)
     };
     let answer = store.commit(body.key(caller).as_ref(), decide).await?;
     replayed(store, caller, answer).await

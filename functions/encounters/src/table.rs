@@ -38,8 +38,6 @@ pub struct Head {
 /// A head with the attributes that its indexes need.
 #[derive(Serialize)]
 struct HeadRow<'a> {
-    #[serde(flatten)]
-    key: ItemKey,
     by_date: String,
     location: Uuid,
     location_patient: String,
@@ -55,14 +53,6 @@ struct Version {
     encounter_id: Uuid,
     #[serde(with = "serde_bytes")]
     packed: Vec<u8>,
-}
-
-#[derive(Serialize)]
-struct VersionRow {
-    #[serde(flatten)]
-    key: ItemKey,
-    #[serde(flatten)]
-    version: Version,
 }
 
 fn head_key(id: Uuid) -> ItemKey {
@@ -93,7 +83,6 @@ impl Head {
 impl<'a> HeadRow<'a> {
     fn of(head: &'a Head) -> Self {
         Self {
-            key: head_key(head.encounter_id),
             by_date: head.sort_key(),
             location: head.location_id,
             location_patient: in_location_of(head.location_id, &head.patient_id),
@@ -104,7 +93,8 @@ impl<'a> HeadRow<'a> {
     }
 }
 
-fn head_of(encounter: &Encounter, bytes: usize) -> Head {
+/// What a record says of its head; its size and when it was moved are added where it is stored.
+pub fn head_of(encounter: &Encounter) -> Head {
     Head {
         encounter_id: encounter.record.encounter_id,
         location_id: encounter.record.location_id,
@@ -114,22 +104,19 @@ fn head_of(encounter: &Encounter, bytes: usize) -> Head {
         encounter_type: encounter.terms.encounter_type,
         moved_at: None,
         version: encounter.record.version,
-        bytes,
+        bytes: 0,
     }
 }
 
 /// A version as it is stored, beside the head that says of it what can be known without it.
-fn packed(encounter: &Encounter) -> Result<(VersionRow, Head), Problem> {
+fn packed(encounter: &Encounter) -> Result<(Version, Head), Problem> {
     let json = serde_json::to_vec(&(&encounter.record, &encounter.terms))
         .map_err(|_| Problem::INTERNAL)?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
     let packed = packed.map_err(|_| Problem::INTERNAL)?;
-    let row = VersionRow {
-        key: version_key(encounter.record.encounter_id, encounter.record.version),
-        version: Version { encounter_id: encounter.record.encounter_id, packed },
-    };
-    Ok((row, head_of(encounter, json.len())))
+    let version = Version { encounter_id: encounter.record.encounter_id, packed };
+    Ok((version, Head { bytes: json.len(), ..head_of(encounter) }))
 }
 
 impl Version {
@@ -177,15 +164,10 @@ pub async fn of_heads(store: &Store, heads: &[Head]) -> Result<Vec<Encounter>, P
 
 pub fn create(encounter: &Encounter, entry: Entry, answer: Answer) -> Result<Change, Problem> {
     let (version, head) = packed(encounter)?;
+    let id = head.encounter_id;
     Change::entered(entry, answer)
-        .of_patient(&head.patient_id)
-        .insert(Table::Encounters, &HeadRow::of(&head), Otherwise::DecideAnew)?
-        .insert(Table::Encounters, &version, Otherwise::DecideAnew)
-}
-
-/// Changes nothing: the entry of who was shown the record.
-pub fn shown(head: &Head, entry: Entry, answer: Answer) -> Change {
-    Change::entered(entry, answer).of_patient(&head.patient_id)
+        .insert(Table::Encounters, &head_key(id), &HeadRow::of(&head), Otherwise::DecideAnew)?
+        .insert(Table::Encounters, &version_key(id, head.version), &version, Otherwise::DecideAnew)
 }
 
 /// Puts the next version beside those before it.
@@ -196,10 +178,10 @@ pub fn amend(
     answer: Answer,
 ) -> Result<Change, Problem> {
     let (version, mut head) = packed(encounter)?;
+    let id = head.encounter_id;
     let stays = head.encounter_date == old.encounter_date;
     head.moved_at = if stays { old.moved_at } else { Some(encounter.record.metadata.updated_at) };
     Change::entered(entry, answer)
-        .of_patient(&head.patient_id)
-        .replace(Table::Encounters, &HeadRow::of(&head), old.version)?
-        .insert(Table::Encounters, &version, Otherwise::DecideAnew)
+        .replace(Table::Encounters, &head_key(id), &HeadRow::of(&head), old.version)?
+        .insert(Table::Encounters, &version_key(id, head.version), &version, Otherwise::DecideAnew)
 }

@@ -65,16 +65,15 @@ async fn every_record_comes_once_while_others_are_written() {
         [("", 10), ("&start_date=2024-03-02", 9), ("&patient_id=even&start_date=2024-03-02", 5)]
     {
         let (mut seen, mut ids) = (0, HashSet::new());
-        let mut path = format!("/encounters?limit=2{filter}");
-        loop {
+        let mut next = Some(format!("/encounters?limit=2{filter}"));
+        while let Some(path) = next {
             let page = ada.get(&path).await;
             for item in page.json()["items"].as_array().into_iter().flatten() {
                 assert!(ids.insert(item["encounter_id"].to_string()), "twice, with {filter}");
                 seen += usize::from(item["encounter_date"] != "2024-03-28");
             }
             ada.post("/encounters", &on(28, "even")).await;
-            let Some((next, _)) = page.header("link").split_once('>') else { break };
-            path = next.trim_start_matches('<').to_owned();
+            next = page.next_path();
         }
         assert_eq!(seen, expected, "{filter}");
     }
@@ -171,13 +170,10 @@ async fn a_page_of_big_records_ends_before_it_is_too_much_for_an_answer() {
         visit["clinical_data"] = json!("x".repeat(256 * 1024 - 2));
         assert_eq!(ada.post("/encounters", &visit).await.status, 201);
     }
-    let (mut path, mut seen) = ("/encounters?limit=100".to_owned(), 0);
-    loop {
-        let page = ada.get(&path).await;
+    let mut seen = 0;
+    for page in ada.pages("/encounters?limit=100").await {
         assert!(page.bytes.len() < 5 * 1024 * 1024, "{} bytes", page.bytes.len());
         seen += dates(&page).len();
-        let Some((next, _)) = page.header("link").split_once('>') else { break };
-        path = next.trim_start_matches('<').to_owned();
     }
     assert_eq!(seen, 20);
 }
@@ -220,7 +216,7 @@ async fn in_fhir_a_record_is_an_encounter_and_a_list_a_searchset() {
         })
     );
     let list = fhir.get("/encounters?limit=1").await;
-    let link = list.header("link").split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+    let link = list.next_path().unwrap_or_default();
     let list = list.json();
     assert_eq!((&list["resourceType"], &list["type"]), (&json!("Bundle"), &json!("searchset")));
     assert_eq!(list["link"][0], json!({"relation": "self", "url": "/encounters?limit=1"}));

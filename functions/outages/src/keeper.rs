@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::run::{Run, Site};
 use crate::settings::Timing;
 use crate::table::{
-    self, Claim, FINISHED, Keyed, Lease, Row, Sent, Stage, claim_key, lease_key, site_key, subject,
+    self, Claim, FINISHED, Lease, Row, Sent, Stage, claim_key, lease_key, site_key, subject,
 };
 
 /// Another call of the worker took this for dead.
@@ -49,7 +49,8 @@ pub enum Taken {
 /// How it went with the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Leased {
-    Number(u64),
+    /// By its number, where one is needed.
+    Mine(Option<u64>),
     /// Another run has it.
     Busy,
 }
@@ -93,7 +94,7 @@ impl<'a> Keeper<'a> {
                 row.holder = Some(self.holder);
                 row.alive_until_ms = self.alive_until_ms();
             });
-            Change::step().replace(Table::Outages, &next, row.version)
+            table::replace(Change::step(), &next)
         };
         let taken = self.store.commit(None, decide).await?.body()?;
         self.is_sure_since(began);
@@ -123,14 +124,14 @@ impl<'a> Keeper<'a> {
             });
             if own.options.dry_run {
                 return match own.stage {
-                    Stage::Working => found(Leased::Number(0)),
-                    _ => Change::step().replace(Table::Outages, &next, own.version),
+                    Stage::Working => found(Leased::Mine(None)),
+                    _ => table::replace(Change::step(), &next),
                 };
             }
             let lease: Option<Lease> = self.store.get(Table::Outages, &lease_key()).await?;
             let mut change = Change::step();
             match lease.as_ref().and_then(|lease| Some((lease.version, lease.run_id?))) {
-                Some((number, id)) if id == self.id => return found(Leased::Number(number)),
+                Some((number, id)) if id == self.id => return found(Leased::Mine(Some(number))),
                 Some((_, id)) => {
                     let other = table::read(self.store, id).await?;
                     if !other.is_over(self.timing) {
@@ -142,15 +143,11 @@ impl<'a> Keeper<'a> {
                 }
                 None => {}
             }
-            replace_lease(change, lease.as_ref(), Some(self.id))?.replace(
-                Table::Outages,
-                &next,
-                own.version,
-            )
+            table::replace(replace_lease(change, lease.as_ref(), Some(self.id))?, &next)
         };
         let leased: Leased = self.store.commit(None, decide).await?.body()?;
-        if let Leased::Number(number) = leased {
-            *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
+        if let Leased::Mine(number) = leased {
+            *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = number;
             self.is_sure_since(began);
         }
         Ok(leased)
@@ -167,7 +164,7 @@ impl<'a> Keeper<'a> {
                     return Ok(Change::nothing(Answer::no_content()));
                 }
                 let next = own.next(|row| row.alive_until_ms = until);
-                self.guarded(Change::step(), &own, &next)
+                self.guarded(Change::step(), &next)
             };
             match self.store.commit(None, decide).await {
                 Ok(_) => self.is_sure_since(began),
@@ -194,7 +191,7 @@ impl<'a> Keeper<'a> {
         let decide = || async {
             let own = self.own().await?;
             let next = own.next(|row| row.run.settle(sites));
-            self.guarded(self.entered(&["sites"]), &own, &next)
+            self.guarded(self.entered(&["sites"]), &next)
         };
         self.store.commit(None, decide).await.map(drop)
     }
@@ -214,7 +211,7 @@ impl<'a> Keeper<'a> {
             }
             let mut change = self.leased(Change::step());
             for chunk in plan.rows(site, stored).take(AT_ONCE) {
-                change = change.put(Table::Plans, &chunk)?;
+                change = change.put(Table::Plans, &chunk.key, &chunk)?;
             }
             if let Some(given_up) = old.pending.as_ref().filter(|kept| kept.run_id != self.id) {
                 change = forget(change, given_up, site);
@@ -233,7 +230,7 @@ impl<'a> Keeper<'a> {
         let decide = || async {
             let (own, old) = futures_util::try_join!(self.own(), table::sent(self.store, site))?;
             let next = own.next(|row| row.run.settle(std::slice::from_ref(done)));
-            let mut change = self.guarded(self.entered(&["sites"]), &own, &next)?;
+            let mut change = self.guarded(self.entered(&["sites"]), &next)?;
             let sent = match post {
                 Post::InDoubt => return Ok(change),
                 Post::Accepted => {
@@ -269,7 +266,7 @@ impl<'a> Keeper<'a> {
                 FINISHED,
                 Answer::ok(&next.run)?,
             );
-            let mut change = change.replace(Table::Outages, &next, own.version)?;
+            let mut change = table::replace(change, &next)?;
             if let Some(number) = self.lease_number() {
                 let lease = Lease { version: number, run_id: Some(self.id) };
                 change = replace_lease(change, Some(&lease), None)?;
@@ -285,8 +282,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn lease_number(&self) -> Option<u64> {
-        let lease = *self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        lease.filter(|number| *number > 0)
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run as it stands, as long as this call has it.
@@ -301,8 +297,8 @@ impl<'a> Keeper<'a> {
         Change::new(self.caller, Access::Update, subject(self.id), changed, answer)
     }
 
-    fn guarded(&self, change: Change, own: &Row, next: &Row) -> Result<Change, Problem> {
-        self.leased(change).replace(Table::Outages, next, own.version)
+    fn guarded(&self, change: Change, next: &Row) -> Result<Change, Problem> {
+        table::replace(self.leased(change), next)
     }
 
     /// Only while the lease is this one.
@@ -327,19 +323,17 @@ fn replace_lease(
 ) -> Result<Change, Problem> {
     let version = old.map_or(0, |lease| lease.version) + 1;
     let next = Lease { version, run_id };
-    let next = Keyed { key: lease_key(), item: &next };
     match old {
-        Some(old) => change.replace(Table::Outages, &next, old.version),
-        None => change.insert(Table::Outages, &next, Otherwise::DecideAnew),
+        Some(old) => change.replace(Table::Outages, &lease_key(), &next, old.version),
+        None => change.insert(Table::Outages, &lease_key(), &next, Otherwise::DecideAnew),
     }
 }
 
 fn put_sent(change: Change, site: &str, old: &Sent, next: Sent) -> Result<Change, Problem> {
     let next = Sent { version: old.version + 1, ..next };
-    let row = Keyed { key: site_key(site), item: &next };
     match old.version {
-        0 => change.insert(Table::Outages, &row, Otherwise::DecideAnew),
-        version => change.replace(Table::Outages, &row, version),
+        0 => change.insert(Table::Outages, &site_key(site), &next, Otherwise::DecideAnew),
+        version => change.replace(Table::Outages, &site_key(site), &next, version),
     }
 }
 

@@ -40,8 +40,8 @@ pub struct Plan {
 /// One chunk as it lies in the table.
 #[derive(Serialize, Deserialize)]
 pub struct Chunk {
-    pub pk: String,
-    pub sk: String,
+    #[serde(flatten)]
+    pub key: ItemKey,
     pub bytes: Bytes,
 }
 
@@ -64,9 +64,9 @@ impl Plan {
     /// The chunks from one on, as they are to be stored.
     pub fn rows(&self, site: &str, from: usize) -> impl Iterator<Item = Chunk> {
         let rows = self.chunks.iter().enumerate().skip(from);
-        rows.map(move |(number, bytes)| {
-            let ItemKey { pk, sk } = key(self.kept.run_id, site, number);
-            Chunk { pk, sk: sk.into_owned(), bytes: bytes.clone() }
+        rows.map(move |(number, bytes)| Chunk {
+            key: key(self.kept.run_id, site, number),
+            bytes: bytes.clone(),
         })
     }
 }
@@ -79,7 +79,7 @@ impl Kept {
     /// The payload itself; None where not all of it is there any more.
     pub async fn read(&self, store: &Store, site: &str) -> Result<Option<Vec<u8>>, Problem> {
         let mut chunks: Vec<Chunk> = store.get_many(Table::Plans, &self.keys(site)).await?;
-        chunks.sort_unstable_by(|a, b| a.sk.cmp(&b.sk));
+        chunks.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let compressed: Vec<u8> =
             chunks.iter().flat_map(|chunk| chunk.bytes.iter()).copied().collect();
         let mut payload = Vec::new();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::fields::{Members, Object};
 use shared::outages::{MOST_SITES, Usual, site};
-use shared::values::{Timestamp, boolean, string};
+use shared::values::{Timestamp, boolean, string, unique};
 use uuid::Uuid;
 
 use crate::moment::Moment;
@@ -57,17 +57,6 @@ impl Options {
         let canonical = serde_json::to_vec(&(sites, since, self.dry_run, self.force));
         sha256(&canonical.unwrap_or_default())
     }
-}
-
-/// Each site once.
-pub fn unique(sites: Vec<String>) -> Vec<String> {
-    let mut unique = Vec::new();
-    for site in sites {
-        if !unique.contains(&site) {
-            unique.push(site);
-        }
-    }
-    unique
 }
 
 /// What set a run off.

@@ -21,14 +21,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From the variables that `get` knows, an empty one being none.
+    /// From the variables that `get` knows.
     pub fn from_variables(
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
-        let usual = Usual::from_variables(&get)?;
-        let get = |name| get(name).filter(|value| !value.is_empty());
         Ok(Self {
-            usual,
+            usual: Usual::from_variables(&get)?,
             rule: match get("OUTAGES_SINCE_RULE").as_deref() {
                 None | Some("keep") => Rule::Keep,
                 Some("drop") => Rule::Drop,
@@ -63,7 +61,7 @@ fn endpoint(url: &str) -> Option<String> {
 }
 
 fn sensitive(key: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(key).ok()?;
+    let mut value = HeaderValue::from_str(key).ok().filter(|key| !key.is_empty())?;
     value.set_sensitive(true);
     key.bytes().all(|b| b.is_ascii_graphic()).then_some(value)
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
-use shared::audit::{Access, Subject};
+use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table};
@@ -39,8 +39,6 @@ pub enum Stage {
 /// A run as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
-    pk: String,
-    sk: String,
     id: Uuid,
     all_shard: String,
     /// The worker that the stream is to call for it.
@@ -61,10 +59,7 @@ impl Row {
     fn new(options: Options, trigger: Trigger, now: Timestamp) -> Self {
         let id = Uuid::now_v7();
         let [_, _, _, _, _, _, _, random, ..] = id.into_bytes();
-        let ItemKey { pk, sk } = run_key(id);
         Self {
-            pk,
-            sk: sk.into_owned(),
             id,
             all_shard: (random % SHARDS).to_string(),
             calls: (trigger == Trigger::Request).then(|| CALLS.to_owned()),
@@ -132,15 +127,6 @@ pub struct Sent {
     pub pending: Option<Kept>,
 }
 
-/// An item with its key beside its own attributes.
-#[derive(Serialize)]
-pub struct Keyed<'a, T> {
-    #[serde(flatten)]
-    pub key: ItemKey,
-    #[serde(flatten)]
-    pub item: &'a T,
-}
-
 fn run_key(id: Uuid) -> ItemKey {
     ItemKey::new(format!("run#{id}"), "run")
 }
@@ -158,7 +144,7 @@ pub fn site_key(site: &str) -> ItemKey {
 }
 
 pub fn subject(id: Uuid) -> Subject {
-    Subject { item_type: "outages", item_id: id }
+    Subject { item_type: ItemType::Outages, item_id: id }
 }
 
 pub async fn read(store: &Store, id: Uuid) -> Result<Row, Problem> {
@@ -204,12 +190,13 @@ pub async fn begin(
     let answer = Answer::ok(&Begun { id: row.id, is_new: true })?;
     let change = Change::new(caller, Access::Create, subject(row.id), given, answer).insert(
         Table::Outages,
+        &run_key(row.id),
         &row,
         Otherwise::DecideAnew,
     )?;
     let Some(claim) = claim else {
         let claim = Claim { version: 1, run_id: row.id };
-        return change.insert(Table::Outages, &Keyed { key, item: &claim }, Otherwise::DecideAnew);
+        return change.insert(Table::Outages, &key, &claim, Otherwise::DecideAnew);
     };
     let old = read(store, claim.run_id).await?;
     if !old.is_over(timing) {
@@ -217,7 +204,7 @@ pub async fn begin(
         return Ok(Change::nothing(answer));
     }
     let next = Claim { version: claim.version + 1, run_id: row.id };
-    let change = change.replace(Table::Outages, &Keyed { key, item: &next }, claim.version)?;
+    let change = change.replace(Table::Outages, &key, &next, claim.version)?;
     if old.is_dead(timing) && !old.is_leased() {
         return settled(change, caller, &old, &[]);
     }
@@ -256,11 +243,12 @@ fn settled(
         row.run.finish(DIED, Timestamp::now());
         row.stage = Stage::Finished;
     });
-    change.also(caller, Access::Update, subject(dead.id), FINISHED).replace(
-        Table::Outages,
-        &next,
-        dead.version,
-    )
+    replace(change.also(caller, Access::Update, subject(dead.id), FINISHED), &next)
+}
+
+/// Puts the next version of a run in place of the one before.
+pub fn replace(change: Change, next: &Row) -> Result<Change, Problem> {
+    change.replace(Table::Outages, &run_key(next.id), next, next.version - 1)
 }
 
 /// The fields that change as a run ends.

@@ -1,9 +1,9 @@
 //! Where payoffs lie: `payoff#ID`, in the indexes `location` and `loan` (of a location), each sorted
 //! by id, which is by age.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shared::answer::Answer;
-use shared::audit::{Access, Subject};
+use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Page, Partitions, Store, Table};
@@ -11,13 +11,11 @@ use uuid::Uuid;
 
 use crate::payoff::Payoff;
 
-#[derive(Serialize, Deserialize)]
-struct Row {
-    pk: String,
-    sk: String,
+#[derive(Serialize)]
+struct Row<'a> {
     location_loan: String,
     #[serde(flatten)]
-    payoff: Payoff,
+    payoff: &'a Payoff,
 }
 
 fn payoff_key(id: Uuid) -> ItemKey {
@@ -30,7 +28,7 @@ fn location_loan(location: Uuid, loan_number: &str) -> String {
 }
 
 pub fn subject(id: Uuid) -> Subject {
-    Subject { item_type: "payoffs", item_id: id }
+    Subject { item_type: ItemType::Payoffs, item_id: id }
 }
 
 pub fn create(
@@ -39,25 +37,19 @@ pub fn create(
     given: &[&'static str],
     answer: Answer,
 ) -> Result<Change, Problem> {
-    let ItemKey { pk, sk } = payoff_key(payoff.id);
-    let row = Row {
-        pk,
-        sk: sk.into_owned(),
-        location_loan: location_loan(payoff.location_id, &payoff.terms.loan_number),
-        payoff: payoff.clone(),
-    };
+    let location_loan = location_loan(payoff.location_id, &payoff.terms.loan_number);
     Change::new(caller, Access::Create, subject(payoff.id), given, answer).insert(
         Table::Payoffs,
-        &row,
+        &payoff_key(payoff.id),
+        &Row { location_loan, payoff },
         Otherwise::DecideAnew,
     )
 }
 
 /// A payoff of this location; there are no others.
 pub async fn read(store: &Store, location: Uuid, id: Uuid) -> Result<Payoff, Problem> {
-    let row: Option<Row> = store.get(Table::Payoffs, &payoff_key(id)).await?;
-    let payoff = row.map(|row| row.payoff).filter(|payoff| payoff.location_id == location);
-    payoff.ok_or(Problem::NOT_FOUND)
+    let payoff: Option<Payoff> = store.get(Table::Payoffs, &payoff_key(id)).await?;
+    payoff.filter(|payoff| payoff.location_id == location).ok_or(Problem::NOT_FOUND)
 }
 
 /// The payoffs of a location, or of one loan of it, newest first.
@@ -81,6 +73,5 @@ pub async fn list(
         order: Order::Descending,
         until: None,
     };
-    let keep = |row: Row| Some(row.payoff);
-    store.page(&payoffs, after, limit, false, &mut Looked::default(), keep).await
+    store.page(&payoffs, after, limit, false, &mut Looked::default(), Some).await
 }

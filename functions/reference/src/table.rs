@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use shared::answer::Answer;
-use shared::audit::{Access, Subject};
+use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::fields::{Members, Object};
 use shared::import::{Counts, ITEMS_OF_A_PART, Import, Row};
@@ -30,8 +30,6 @@ const ITEMS: usize = 99;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    pk: String,
-    sk: String,
     all_shard: String,
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +48,6 @@ struct Renamed {
 /// A word of a franchise.
 #[derive(Serialize, Deserialize)]
 struct Word {
-    pk: String,
     /// The word and the franchise's id.
     sk: String,
     franchise_id: String,
@@ -60,8 +57,6 @@ struct Word {
 /// When something was imported last.
 #[derive(Serialize, Deserialize)]
 struct Imported {
-    pk: String,
-    sk: String,
     at: Timestamp,
 }
 
@@ -84,11 +79,8 @@ fn word_key(word: &str, id: Uuid) -> ItemKey {
 
 impl Stored {
     fn of(id: Uuid, version: u64, listing: &Listing) -> Self {
-        let ItemKey { pk, sk } = franchise_key(&listing.franchise_id);
         let [.., last] = id.into_bytes();
         Self {
-            pk,
-            sk: sk.into_owned(),
             all_shard: (last % SHARDS).to_string(),
             version,
             renamed: None,
@@ -97,16 +89,16 @@ impl Stored {
     }
 
     fn subject(&self) -> Subject {
-        Subject { item_type: "franchises", item_id: self.franchise.id }
+        Subject { item_type: ItemType::Franchises, item_id: self.franchise.id }
     }
 
     fn put_words(&self, mut change: Change) -> Result<Change, Problem> {
         let listing = &self.franchise.listing;
         for word in indexed(&listing.words()) {
-            let ItemKey { pk, sk } = word_key(&word, self.franchise.id);
+            let key = word_key(&word, self.franchise.id);
             let (franchise_id, name) = (listing.franchise_id.clone(), listing.name.clone());
-            let row = Word { pk, sk: sk.into_owned(), franchise_id, name };
-            change = change.put(Table::Franchises, &row)?;
+            let row = Word { sk: key.sk.to_string(), franchise_id, name };
+            change = change.put(Table::Franchises, &key, &row)?;
         }
         Ok(change)
     }
@@ -163,9 +155,7 @@ impl Import for Listing {
         if counts.imported == 0 {
             return Ok(change);
         }
-        let ItemKey { pk, sk } = dataset_key();
-        let imported = Imported { pk, sk: sk.into_owned(), at: Timestamp::now() };
-        change.put(Table::Franchises, &imported)
+        change.put(Table::Franchises, &dataset_key(), &Imported { at: Timestamp::now() })
     }
 }
 
@@ -189,6 +179,7 @@ async fn read_all(store: &Store, ids: &[&str]) -> Result<HashMap<String, Stored>
 fn insert(change: Change, caller: &Caller, new: &Stored) -> Result<Change, Problem> {
     let change = change.also(caller, Access::Create, new.subject(), MEMBERS.writable).insert(
         Table::Franchises,
+        &franchise_key(&new.franchise.listing.franchise_id),
         new,
         Otherwise::DecideAnew,
     )?;
@@ -210,6 +201,7 @@ fn replace(
     let changed = listing.changed(&old.franchise.listing);
     let mut change = change.also(caller, Access::Update, new.subject(), &changed).replace(
         Table::Franchises,
+        &franchise_key(&listing.franchise_id),
         &new,
         old.version,
     )?;

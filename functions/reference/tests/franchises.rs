@@ -147,7 +147,7 @@ async fn a_franchise_that_is_renamed_while_a_list_is_read_does_not_come_again() 
     let mut closed = franchise("0", "Batter");
     closed["status"] = json!("inactive");
     import(&ada, &[closed]).await;
-    let next = first.header("link").split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+    let next = first.next_path().unwrap_or_default();
     let rest = ada.get(&next.replace("limit=2", "limit=100")).await.json();
     let items = rest["items"].as_array().cloned().unwrap_or_default();
     assert_eq!(column(&items, "franchise_id"), ["3", "4", "2"]);

@@ -37,7 +37,7 @@ pub async fn read(
     Ids(id): Ids<Uuid>,
     _: NoParams,
 ) -> Result<Answer, Problem> {
-    if !caller.is_administrator() && !caller.location_ids().contains(&id) {
+    if !caller.may_see(id) {
         return Err(Problem::NOT_FOUND);
     }
     let location = table::read_locations(&store, &[id]).await?.pop().ok_or(Problem::NOT_FOUND)?;

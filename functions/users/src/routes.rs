@@ -140,8 +140,7 @@ async fn read(
 
 /// Who shares no location with a user knows nothing of it.
 fn may_see(caller: &Caller, user: &User) -> bool {
-    let shared = |id: &Uuid| caller.location_ids().contains(id);
-    caller.is_administrator() || user.location_ids.iter().any(shared)
+    caller.is_administrator() || user.location_ids.iter().any(|id| caller.may_see(*id))
 }
 
 /// `GET /users`
@@ -169,8 +168,8 @@ async fn list(
             Page { items: found.into_iter().filter(fits).collect(), next: None }
         }
         (None, Some(location)) => {
-            if !caller.is_administrator() && !caller.location_ids().contains(&location) {
-                return Err(Problem::forbidden("This location is not one of yours."));
+            if !caller.may_see(location) {
+                return Err(Problem::NOT_YOURS);
             }
             let members = table::members(location);
             let mut looked = Looked::default();

@@ -3,9 +3,10 @@
 //! `locations`, and `members#LOCATION`, which says who may work there. A row of it is a hint: a user
 //! that has left stays in it, and is left out by its own list of locations.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 use shared::answer::Answer;
-use shared::audit::{Access, Subject};
+use shared::audit::{Access, ItemType, Subject};
 use shared::auth::{Caller, Claim, DEFAULT_LOCATION, StoredKey, User};
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table};
@@ -23,18 +24,6 @@ const OIDC_SUBJECT_TAKEN: Problem =
 const MEMBERS_OF_MANY: &str = "members#many";
 const MOST_ROWS: usize = 80;
 
-/// An item with its key beside its own attributes.
-#[derive(Serialize)]
-struct Row<'a, T> {
-    #[serde(flatten)]
-    key: ItemKey,
-    #[serde(flatten)]
-    item: &'a T,
-}
-
-#[derive(Serialize)]
-struct Nothing {}
-
 /// A row of an index that is a partition of its own: the id is the sort key.
 #[derive(Deserialize)]
 pub struct Listed {
@@ -42,15 +31,15 @@ pub struct Listed {
 }
 
 pub fn of_user(id: Uuid) -> Subject {
-    Subject { item_type: "users", item_id: id }
+    Subject { item_type: ItemType::Users, item_id: id }
 }
 
 pub fn of_key(id: Uuid) -> Subject {
-    Subject { item_type: "keys", item_id: id }
+    Subject { item_type: ItemType::Keys, item_id: id }
 }
 
 pub fn of_location(id: Uuid) -> Subject {
-    Subject { item_type: "locations", item_id: id }
+    Subject { item_type: ItemType::Locations, item_id: id }
 }
 
 fn username_key(name: &str) -> ItemKey {
@@ -81,19 +70,11 @@ pub fn create(
     key: &StoredKey,
     answer: Answer,
 ) -> Result<Change, Problem> {
-    let claim = Claim { user_id: user.id };
+    let (claim, taken) = (Claim { user_id: user.id }, Otherwise::Refuse(USERNAME_TAKEN));
     let change = Change::new(caller, Access::Create, of_user(user.id), given, answer)
         .also(caller, Access::Create, of_key(key.key_id), &[])
-        .insert(
-            Table::Users,
-            &Row { key: User::item_key(user.id), item: user },
-            Otherwise::DecideAnew,
-        )?
-        .insert(
-            Table::Users,
-            &Row { key: username_key(&user.username), item: &claim },
-            Otherwise::Refuse(USERNAME_TAKEN),
-        )?;
+        .insert(Table::Users, &User::item_key(user.id), user, Otherwise::DecideAnew)?
+        .insert(Table::Users, &username_key(&user.username), &claim, taken)?;
     let change = claim_subject(change, user)?;
     let change = put_key(change, key)?;
     join(change, user, &[])
@@ -103,7 +84,7 @@ pub fn create(
 pub fn amend(caller: &Caller, old: &User, new: &User, answer: Answer) -> Result<Change, Problem> {
     let changed = user::changed(old, new);
     let mut change = Change::new(caller, Access::Update, of_user(new.id), &changed, answer)
-        .replace(Table::Users, &Row { key: User::item_key(new.id), item: new }, old.version)?;
+        .replace(Table::Users, &User::item_key(new.id), new, old.version)?;
     if old.oidc_subject != new.oidc_subject {
         if let Some(given_up) = &old.oidc_subject {
             change = change.remove(Table::Users, &User::subject_key(given_up));
@@ -115,8 +96,8 @@ pub fn amend(caller: &Caller, old: &User, new: &User, answer: Answer) -> Result<
 
 fn claim_subject(change: Change, user: &User) -> Result<Change, Problem> {
     let Some(subject) = &user.oidc_subject else { return Ok(change) };
-    let row = Row { key: User::subject_key(subject), item: &Claim { user_id: user.id } };
-    change.insert(Table::Users, &row, Otherwise::Refuse(OIDC_SUBJECT_TAKEN))
+    let (claim, taken) = (Claim { user_id: user.id }, Otherwise::Refuse(OIDC_SUBJECT_TAKEN));
+    change.insert(Table::Users, &User::subject_key(subject), &claim, taken)
 }
 
 /// Enters a user at the locations that it has not been at; one with more of them than a transaction
@@ -124,22 +105,19 @@ fn claim_subject(change: Change, user: &User) -> Result<Change, Problem> {
 fn join(change: Change, user: &User, been: &[Uuid]) -> Result<Change, Problem> {
     let everywhere = ItemKey::new(MEMBERS_OF_MANY.to_owned(), user.id.to_string());
     let new = user.location_ids.iter().filter(|location| !been.contains(location));
-    let keys = match user.location_ids.len() {
+    let keys: Vec<_> = match user.location_ids.len() {
         ..=MOST_ROWS => new.map(|location| member_key(*location, user.id)).collect(),
         _ => vec![everywhere],
     };
-    keys.into_iter()
-        .try_fold(change, |change, key| change.put(Table::Users, &Row { key, item: &Nothing {} }))
+    keys.iter().try_fold(change, |change, key| change.put(Table::Users, key, &json!({})))
 }
 
 fn put_key(change: Change, key: &StoredKey) -> Result<Change, Problem> {
-    change
-        .insert(
-            Table::Users,
-            &Row { key: StoredKey::item_key(key.key_id), item: key },
-            Otherwise::DecideAnew,
-        )?
-        .put(Table::Users, &Row { key: listed_key(key), item: &Nothing {} })
+    change.insert(Table::Users, &StoredKey::item_key(key.key_id), key, Otherwise::DecideAnew)?.put(
+        Table::Users,
+        &listed_key(key),
+        &json!({}),
+    )
 }
 
 pub fn create_key(
@@ -227,14 +205,9 @@ pub fn create_location(
     location: &Location,
     answer: Answer,
 ) -> Result<Change, Problem> {
-    let listed = Row { key: listed_location_key(location.id), item: &Nothing {} };
     Change::new(caller, Access::Create, of_location(location.id), &["name"], answer)
-        .insert(
-            Table::Users,
-            &Row { key: location_key(location.id), item: location },
-            Otherwise::DecideAnew,
-        )?
-        .put(Table::Users, &listed)
+        .insert(Table::Users, &location_key(location.id), location, Otherwise::DecideAnew)?
+        .put(Table::Users, &listed_location_key(location.id), &json!({}))
 }
 
 /// Those of these locations that there are, in their order.

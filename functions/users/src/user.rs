@@ -4,7 +4,7 @@ use serde::Serialize;
 use shared::auth::{DEFAULT_LOCATION, Scope, Scopes, User};
 use shared::fields::{Members, Object, Wrong};
 use shared::json::{Node, Value};
-use shared::values::{Timestamp, boolean, integer, string, text, uuid};
+use shared::values::{Timestamp, boolean, integer, string, text, unique, uuid};
 use uuid::Uuid;
 
 /// The most ids in one list.
@@ -179,13 +179,7 @@ fn usual_scopes() -> Scopes {
 
 /// Each location once; the default one for a user without any.
 fn or_default(ids: Vec<Uuid>) -> Vec<Uuid> {
-    let mut unique = Vec::new();
-    for id in ids {
-        if !unique.contains(&id) {
-            unique.push(id);
-        }
-    }
-    if unique.is_empty() { vec![DEFAULT_LOCATION] } else { unique }
+    if ids.is_empty() { vec![DEFAULT_LOCATION] } else { unique(ids) }
 }
 
 /// 1 to 64 of `[A-Za-z0-9._@-]`, and not the administrator's name in the audit.

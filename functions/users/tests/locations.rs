@@ -64,9 +64,7 @@ async fn a_user_may_have_a_hundred_locations() {
     }
     let caller = app.with_key(user["token"].as_str().unwrap_or_default());
     let page = caller.get("/locations?limit=60").await;
-    let rest = caller
-        .get(page.header("link").trim_start_matches('<').split('>').next().unwrap_or_default())
-        .await;
+    let rest = caller.get(&page.next_path().unwrap_or_default()).await;
     assert_eq!((names(&page).len(), names(&rest).len()), (60, 40));
     assert_eq!(names(&page)[0], "99");
 }

@@ -10,7 +10,7 @@ use local::FUNCTIONS;
 use serde_json::{Value, json};
 use shared::auth::Scope;
 use shared::store::Table;
-use shared::testing::{ADMIN_TOKEN, TestApp};
+use shared::testing::{ADMIN_TOKEN, FaultProxy, TestApp};
 
 pub type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -61,6 +61,8 @@ impl Call {
 /// All functions over a store that has some of everything.
 pub struct Stored {
     pub app: TestApp,
+    /// What processes beside it call: nothing there costs time that is measured.
+    dynamodb: FaultProxy,
     /// A key with every scope.
     pub key: String,
     pub calls: Vec<Call>,
@@ -167,14 +169,15 @@ impl Stored {
             get("payoffs", "GET /payoffs/{id}", &last("/payoffs")),
             get("audit", "GET /audit/coupons", "/audit/coupons?limit=20"),
         ];
-        Ok(Self { app, key, calls })
+        let dynamodb = app.faults.beside(None).await?;
+        Ok(Self { app, dynamodb, key, calls })
     }
 
     /// The environment of a function over this store.
     pub fn variables(&self) -> Vec<(String, String)> {
         let secret = "a-secret-of-thirty-two-characters".to_owned();
         let mut variables = vec![
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.app.faults.url()),
+            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.dynamodb.url()),
             ("ADMIN_TOKEN".to_owned(), ADMIN_TOKEN.to_owned()),
             ("CURSOR_SECRET".to_owned(), secret.clone()),
             ("AUDIT_SECRET".to_owned(), secret),

@@ -103,10 +103,20 @@ impl Caller {
         self.acting().map(|acting| acting.scopes).unwrap_or_default()
     }
 
+    /// Whether it may act for, or look at, what is of a location.
+    pub fn may_see(&self, location: Uuid) -> bool {
+        self.is_administrator() || self.location_ids().contains(&location)
+    }
+
+    /// The user that it is, where only a user will do.
+    pub fn must_be_user(&self) -> Result<Uuid, Problem> {
+        self.user_id().ok_or(Problem::forbidden("This needs a user's credential."))
+    }
+
     /// Refuses a request that names a location which isn't one of the caller's.
     fn must_be_placed(&self) -> Result<(), Problem> {
         let misplaced = self.acting().is_some_and(|acting| acting.location_id.is_none());
-        if misplaced { Err(NOT_YOURS) } else { Ok(()) }
+        if misplaced { Err(Problem::NOT_YOURS) } else { Ok(()) }
     }
 
     /// Refuses a caller without the scope of `P`, where a refusal has to be entered; else a handler
@@ -155,8 +165,6 @@ impl Caller {
         self.acting()?.user.rate_limit_per_minute
     }
 }
-
-const NOT_YOURS: Problem = Problem::forbidden("This location is not one of yours.");
 
 /// Any valid credential, where each refusal has to be entered, that of a location included: nothing
 /// is this caller's before `must_have` says so.
@@ -261,9 +269,7 @@ impl FromRequestParts<App> for AnyUser {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Known(caller) = Known::from_request_parts(parts, app).await?;
-        if caller.is_administrator() {
-            return Err(Problem::forbidden("This needs a user's credential."));
-        }
+        caller.must_be_user()?;
         Ok(Self(caller))
     }
 }

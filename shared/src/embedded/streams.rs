@@ -3,16 +3,11 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::worker::{Event, Handle};
-
-/// As long as Lambda gives the workers.
-const INVOCATION: Duration = Duration::from_mins(2);
 
 /// The stream of one table of a DynamoDB on a loopback address, read for one worker.
 pub struct Stream {
@@ -146,12 +141,7 @@ fn sequence(record: &Value) -> Option<&str> {
 
 /// Calls the worker: the first record that it did not do.
 async fn first_failed(worker: &Handle, records: &[Value]) -> Option<String> {
-    let event = Event {
-        payload: json!({"Records": records}),
-        deadline: Instant::now() + INVOCATION,
-        request_id: Uuid::now_v7().to_string(),
-    };
-    let Ok(answer) = worker(event).await else {
+    let Ok(answer) = worker(Event::new(json!({"Records": records}))).await else {
         return records.first().and_then(sequence).map(str::to_owned);
     };
     let failed = answer.pointer("/batchItemFailures/0/itemIdentifier")?.as_str()?;

@@ -28,8 +28,6 @@ pub enum Otherwise {
 pub struct Change {
     pub(super) writes: Vec<Write>,
     pub(super) entries: Vec<Entry>,
-    /// Whom the entries concern, to find them by.
-    pub(super) patient_id: Option<String>,
     pub(super) answer: Answer,
     /// Something on the way to a decision, which is made anew behind it.
     pub(super) is_step: bool,
@@ -51,6 +49,15 @@ enum Action {
     Check(Item),
 }
 
+impl Action {
+    /// The item with its key beside its own attributes.
+    fn put(key: &ItemKey, item: &impl Serialize) -> Result<Self, Problem> {
+        let mut item = written(item)?;
+        item.extend(key.attributes());
+        Ok(Self::Put(item))
+    }
+}
+
 impl Change {
     /// A change begins with its audit entry, so that none goes without.
     pub fn new(
@@ -68,23 +75,30 @@ impl Change {
         Self { entries: vec![entry], ..Self::nothing(answer) }
     }
 
-    /// The entries can be found by the patient whom they concern.
-    #[must_use]
-    pub fn of_patient(self, patient_id: &str) -> Self {
-        Self { patient_id: Some(patient_id.to_owned()), ..self }
+    /// Nothing to change: the answer alone, which a key remembers like any other. What an import
+    /// adds to it comes with entries of its own.
+    pub fn nothing(answer: Answer) -> Self {
+        Self { writes: Vec::new(), entries: Vec::new(), answer, is_step: false }
     }
 
-    /// Nothing to change: the answer alone, which a key remembers like any other.
-    pub fn nothing(answer: Answer) -> Self {
-        let (writes, entries) = (Vec::new(), Vec::new());
-        Self { writes, entries, patient_id: None, answer, is_step: false }
+    /// Writes without an entry, for what is nobody's doing alone: the bookkeeping of workers, of
+    /// uploads that nobody sees as yet, and of imports, whose rows have their own entries. Beside
+    /// steps, all such writes begin here.
+    pub fn unaudited() -> Self {
+        Self::nothing(Answer::no_content())
+    }
+
+    /// Another answer, once all of it is stored.
+    #[must_use]
+    pub fn answering(self, answer: Answer) -> Self {
+        Self { answer, ..self }
     }
 
     /// A step on the way: what it writes is stored, and everything decided anew behind it. For
     /// what is no change in the audit's sense, such as noting that a time has passed. A step that
     /// writes nothing waits.
     pub fn step() -> Self {
-        Self { is_step: true, ..Self::nothing(Answer::no_content()) }
+        Self { is_step: true, ..Self::unaudited() }
     }
 
     /// One more entry, for a change of several items.
@@ -104,18 +118,23 @@ impl Change {
     pub fn insert(
         mut self,
         table: Table,
+        key: &ItemKey,
         item: &impl Serialize,
         otherwise: Otherwise,
     ) -> Result<Self, Problem> {
-        let write = Write::new(table, Action::Put(written(item)?)).on_condition(ABSENT);
+        let write = Write::new(table, Action::put(key, item)?).on_condition(ABSENT);
         self.writes.push(Write { otherwise, ..write });
         Ok(self)
     }
 
     /// Puts an item whatever is there; another write of the change has to guard it.
-    pub fn put(mut self, table: Table, item: &impl Serialize) -> Result<Self, Problem> {
-        let action = Action::Put(written(item)?);
-        self.writes.push(Write::new(table, action));
+    pub fn put(
+        mut self,
+        table: Table,
+        key: &ItemKey,
+        item: &impl Serialize,
+    ) -> Result<Self, Problem> {
+        self.writes.push(Write::new(table, Action::put(key, item)?));
         Ok(self)
     }
 
@@ -138,10 +157,11 @@ impl Change {
     pub fn replace(
         mut self,
         table: Table,
+        key: &ItemKey,
         item: &impl Serialize,
         version: u64,
     ) -> Result<Self, Problem> {
-        self.writes.push(Write::of_version(table, Action::Put(written(item)?), version));
+        self.writes.push(Write::of_version(table, Action::put(key, item)?, version));
         Ok(self)
     }
 

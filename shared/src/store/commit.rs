@@ -99,17 +99,16 @@ impl Store {
 
     /// Enters that a caller reads these, before it does.
     pub async fn enter_reads(&self, caller: &Caller, subjects: &[Subject]) -> Result<(), Problem> {
-        let entry = |subject: &Subject| (Entry::new(caller, Access::Read, *subject, &[]), None);
+        let entry = |subject: &Subject| Entry::new(caller, Access::Read, *subject, &[]);
         self.enter(subjects.iter().map(entry).collect()).await
     }
 
-    /// Stores entries alone, up to 100, each with the patient whom it concerns: what nothing was
-    /// changed by, before it is answered. All of them, or none. Nothing is read for it and no
-    /// entry waits for another.
-    pub async fn enter(&self, entries: Vec<(Entry, Option<&str>)>) -> Result<(), Problem> {
+    /// Stores entries alone, up to 100: what nothing was changed by, before it is answered. All of
+    /// them, or none. Nothing is read for it and no entry waits for another.
+    pub async fn enter(&self, entries: Vec<Entry>) -> Result<(), Problem> {
         let mut items = Vec::with_capacity(entries.len());
-        for (entry, patient_id) in entries {
-            items.push(self.entry(entry, patient_id)?);
+        for entry in entries {
+            items.push(self.entry(entry)?);
         }
         if items.is_empty() {
             return Ok(());
@@ -127,8 +126,8 @@ impl Store {
     }
 
     /// The put of an entry where none is.
-    fn entry(&self, entry: Entry, patient_id: Option<&str>) -> Result<TransactWriteItem, Problem> {
-        let stored = entry.signed(patient_id, &self.audit_secret);
+    fn entry(&self, entry: Entry) -> Result<TransactWriteItem, Problem> {
+        let stored = entry.signed(&self.audit_secret);
         let stored = stored.map_err(|_| bug("an audit entry can't be written"))?;
         let put = Put::builder()
             .table_name(self.tables.name(Table::Audit))
@@ -160,7 +159,7 @@ impl Store {
         let token = Uuid::now_v7().to_string();
         let mut items = Vec::new();
         for entry in &change.entries {
-            items.push(self.entry(entry.clone(), change.patient_id.as_deref())?);
+            items.push(self.entry(entry.clone())?);
         }
         for write in &change.writes {
             items.push(write.item(self.tables.name(write.table))?);

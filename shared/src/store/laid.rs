@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const AT_ONCE: usize = 8;
 
 impl Store {
-    /// Puts items under keys that nothing knows of yet.
+    /// Puts items that hold their keys, of which nothing knows yet.
     pub async fn lay(&self, table: Table, items: &[impl Serialize]) -> Result<(), Problem> {
         let put = async |item: Item| {
             let began = Instant::now();

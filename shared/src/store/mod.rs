@@ -19,8 +19,8 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
-use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 pub use self::change::{Change, Otherwise};
 pub use self::counters::{Counters, Counting};
@@ -100,9 +100,8 @@ impl Tables {
         get: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, BadSetting> {
         let name = |table: &Table| {
-            let name = get(table.variable()).filter(|name| !name.is_empty());
-            let why = "the name of a table is needed";
-            Ok((*table, name.ok_or(BadSetting { name: table.variable(), why })?))
+            let bad = BadSetting { name: table.variable(), why: "the name of a table is needed" };
+            get(bad.name).map(|name| (*table, name)).ok_or(bad)
         };
         needed.iter().map(name).collect::<Result<_, _>>().map(Self)
     }
@@ -114,7 +113,7 @@ impl Tables {
 }
 
 /// A primary key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ItemKey {
     pub pk: String,
     pub sk: Cow<'static, str>,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
@@ -139,7 +139,8 @@ impl TestApp {
 
     /// A process of a worker, which may do what template.yaml allows it.
     async fn begun(&self, worker: &Worker, template: &Template) -> Handle {
-        let proxy = self.faults.beside(Policy::of(&[worker.name])).await.expect("a proxy");
+        let policy = Policy::of(&[worker.name]);
+        let proxy = self.faults.beside(Some(policy)).await.expect("a proxy");
         let variable = |name: &str| variable(template, &self.settings, name, proxy.url());
         worker.begin(variable).await.expect("a worker").0
     }
@@ -157,9 +158,7 @@ impl TestApp {
     pub async fn call(&self, worker: &Worker, payload: Value) -> Result<Value, Failed> {
         let template = Template::of_the_project().expect("a template");
         let handle = self.begun(worker, &template).await;
-        let deadline = Instant::now() + Duration::from_mins(2);
-        let request_id = Uuid::now_v7().to_string();
-        handle(Event { payload, deadline, request_id }).await
+        handle(Event::new(payload)).await
     }
 
     /// The connection itself, past the proxy.

@@ -46,6 +46,22 @@ impl Client {
         self.send(Method::GET, path, None).await
     }
 
+    /// Follows a list to its end: each page of it.
+    ///
+    /// # Panics
+    /// Where a page is refused, or there is no end.
+    pub async fn pages(&self, path: &str) -> Vec<Reply> {
+        let (mut pages, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let page = self.get(&path).await;
+            assert_eq!(page.status, 200, "{path}: {}", page.json());
+            next = page.next_path();
+            pages.push(page);
+            assert!(pages.len() < 1_000, "no end");
+        }
+        pages
+    }
+
     pub async fn delete(&self, path: &str) -> Reply {
         self.send(Method::DELETE, path, None).await
     }
@@ -86,6 +102,17 @@ impl Reply {
     /// The body as JSON, null where it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// The items of a list's page.
+    pub fn items(&self) -> Vec<Value> {
+        self.json()["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Where `Link` says that the next page is.
+    pub fn next_path(&self) -> Option<String> {
+        let link = self.header("link").strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+        Some(link.to_owned())
     }
 
     /// A header's value, empty where there is none.

@@ -68,9 +68,9 @@ impl FaultProxy {
     }
 
     /// Another address of the same proxy, for somebody else.
-    pub async fn beside(&self, policy: Policy) -> io::Result<Self> {
+    pub async fn beside(&self, policy: Option<Policy>) -> io::Result<Self> {
         let (plan, died) = (Arc::clone(&self.plan), Arc::clone(&self.died));
-        Self::serve(Arc::clone(&self.upstream), Some(policy), plan, died).await
+        Self::serve(Arc::clone(&self.upstream), policy, plan, died).await
     }
 
     async fn serve(

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use shared::auth::Scope;
-use shared::testing::{Client, TestApp};
+use shared::testing::{Client, Reply, TestApp};
 
 /// An empty store and a user who may write coupons.
 pub async fn app() -> (TestApp, Client) {
@@ -94,20 +94,8 @@ pub fn reserving(customer: &str, order_id: &str, seconds: i64) -> Value {
 
 /// Every redemption of a coupon, by its pages.
 pub async fn ledger(caller: &Client, path: &str) -> Vec<Value> {
-    let (mut items, mut next) = (Vec::new(), format!("{path}/redemptions?limit=7"));
-    loop {
-        let page = caller.get(&next).await;
-        assert_eq!(page.status, 200, "{}", page.json());
-        items.extend(page.json()["items"].as_array().cloned().unwrap_or_default());
-        match page
-            .header("link")
-            .strip_prefix('<')
-            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
-        {
-            Some(link) => link.clone_into(&mut next),
-            None => return items,
-        }
-    }
+    let pages = caller.pages(&format!("{path}/redemptions?limit=7")).await;
+    pages.iter().flat_map(Reply::items).collect()
 }
 
 /// What the stats of a ledger must be, by replaying it. Amounts have two decimals here.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use shared::auth::Scope;
-use shared::testing::{Client, TestApp};
+use shared::testing::{Client, Reply, TestApp};
 
 /// An empty store and a user who may import.
 pub async fn app() -> (TestApp, Client) {
@@ -24,24 +24,9 @@ pub async fn import(caller: &Client, items: &[Value]) -> Value {
     imported.json()
 }
 
-/// All items of a list, by its cursors.
+/// All items of a list, by its pages.
 pub async fn every_page(caller: &Client, path: &str) -> Vec<Value> {
-    let (mut items, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let and = if path.contains('?') { '&' } else { '?' };
-        let page = caller
-            .get(&format!(
-                "{path}{}",
-                if cursor.is_empty() { String::new() } else { format!("{and}cursor={cursor}") }
-            ))
-            .await;
-        assert_eq!(page.status, 200, "{path}: {}", page.json());
-        items.extend(page.json()["items"].as_array().cloned().unwrap_or_default());
-        match page.json()["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => return items,
-        }
-    }
+    caller.pages(path).await.iter().flat_map(Reply::items).collect()
 }
 
 pub fn column(items: &[Value], name: &str) -> Vec<String> {
