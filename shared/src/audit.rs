@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::auth::Caller;
-use crate::config::Secrets;
+use crate::config::RotatingSecret;
 use crate::values::{Date, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,7 +228,7 @@ impl Entry {
         random % SHARDS
     }
 
-    pub(crate) fn signed(self, secret: &Secrets) -> Result<StoredEntry, serde_json::Error> {
+    pub(crate) fn signed(self, secret: &RotatingSecret) -> Result<StoredEntry, serde_json::Error> {
         let patient = self.patient_id.as_deref();
         let patient = patient.map(|id| patient_tag(self.location_id, id, secret.first()));
         let stored = self.stored(patient);
@@ -254,7 +254,7 @@ impl Entry {
 impl StoredEntry {
     /// Whether somebody with the secret, in any of its versions, wrote this entry as it stands,
     /// where it stands.
-    pub fn is_genuine(&self, secret: &Secrets) -> bool {
+    pub fn is_genuine(&self, secret: &RotatingSecret) -> bool {
         let expected = self.entry.clone().stored(self.patient.clone());
         let placed = self.pk == expected.pk
             && self.sk == expected.sk
@@ -296,7 +296,11 @@ pub fn of_item(item_type: ItemType, item_id: Uuid) -> String {
 
 /// What stands for a patient of a location, one for each version of the secret, so that a patient's
 /// id can be searched for and not read.
-pub fn patient_tags(location: Option<Uuid>, patient_id: &str, secret: &Secrets) -> Vec<String> {
+pub fn patient_tags(
+    location: Option<Uuid>,
+    patient_id: &str,
+    secret: &RotatingSecret,
+) -> Vec<String> {
     secret.all().map(|secret| patient_tag(location, patient_id, secret)).collect()
 }
 

@@ -27,14 +27,23 @@ use crate::config::is_loopback;
 #[cfg(any(test, not(feature = "embedded")))]
 const AMAZON: &str = include_str!("aws/roots.pem");
 
-/// One for all services: connections and certificates. `get` reads an environment variable.
+/// Connections and certificates of the SDK. `get` reads an environment variable.
 pub fn http(get: impl Fn(&'static str) -> Option<String>) -> SharedHttpClient {
-    let context = TlsContext::builder().with_trust_store(trusted(get)).build();
     let client = Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context.unwrap_or_default())
+        .tls_context(context(get))
         .build_https();
     SharedHttpClient::new(Unhurried(client))
+}
+
+/// The same for one service without its SDK.
+pub fn connector_to_aws(get: impl Fn(&'static str) -> Option<String>) -> Connector {
+    let tls = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    tls.tls_context(context(get)).build()
+}
+
+fn context(get: impl Fn(&'static str) -> Option<String>) -> TlsContext {
+    TlsContext::builder().with_trust_store(trusted(get)).build().unwrap_or_default()
 }
 
 /// Without a connector for each service's client when that is made, which would be thrown away: the

@@ -25,7 +25,7 @@ pub struct BadSetting {
 /// What every process reads: functions, and the workers behind them.
 #[derive(Clone)]
 pub struct Basics {
-    pub audit_secret: Secrets,
+    pub audit_secret: RotatingSecret,
     /// Another DynamoDB than the region's own.
     pub dynamodb_url: Option<String>,
     pub log_level: Level,
@@ -40,8 +40,8 @@ pub struct Basics {
 #[derive(Clone)]
 pub struct Settings {
     pub basics: Basics,
-    pub admin_token: Secrets,
-    pub cursor_secret: Secrets,
+    pub admin_token: RotatingSecret,
+    pub cursor_secret: RotatingSecret,
     pub cors_origins: Vec<String>,
     /// Requests that a caller may make in a minute, where it has no limit of its own.
     pub rate_limit_per_minute: u32,
@@ -58,7 +58,7 @@ impl Basics {
         get: impl Fn(&'static str) -> Option<String> + Copy,
     ) -> Result<Self, BadSetting> {
         Ok(Self {
-            audit_secret: Secrets::needed("AUDIT_SECRET", get, 32, LONG_SECRET)?,
+            audit_secret: RotatingSecret::needed("AUDIT_SECRET", get, 32, LONG_SECRET)?,
             dynamodb_url: match get("AWS_ENDPOINT_URL_DYNAMODB") {
                 Some(url) if !is_endpoint(&url) => {
                     return Err(BadSetting {
@@ -96,8 +96,8 @@ impl Settings {
         let why = "needed, each at least 16 characters";
         Ok(Self {
             basics: Basics::from_variables(get)?,
-            admin_token: Secrets::needed("ADMIN_TOKEN", get, 16, why)?,
-            cursor_secret: Secrets::needed("CURSOR_SECRET", get, 32, LONG_SECRET)?,
+            admin_token: RotatingSecret::needed("ADMIN_TOKEN", get, 16, why)?,
+            cursor_secret: RotatingSecret::needed("CURSOR_SECRET", get, 32, LONG_SECRET)?,
             cors_origins: origins(&get("CORS_ORIGINS").unwrap_or_default())?,
             rate_limit_per_minute: match get("RATE_LIMIT_PER_MINUTE").map(|limit| limit.parse()) {
                 None => 600,
@@ -136,9 +136,9 @@ fn issuer(
 
 /// One secret in several versions: the first makes, all verify.
 #[derive(Clone)]
-pub struct Secrets(Arc<[SecretString]>);
+pub struct RotatingSecret(Arc<[SecretString]>);
 
-impl Secrets {
+impl RotatingSecret {
     fn needed(
         name: &'static str,
         get: impl Fn(&'static str) -> Option<String>,
@@ -302,7 +302,7 @@ mod tests {
         let secrets = settings("ADMIN_TOKEN", "the-new-admin-token,the-old-admin-token")
             .map(|s| s.admin_token);
         let secrets = secrets.as_ref().ok();
-        assert_eq!(secrets.map(Secrets::first), Some(b"the-new-admin-token".as_slice()));
+        assert_eq!(secrets.map(RotatingSecret::first), Some(b"the-new-admin-token".as_slice()));
         for (token, known) in [
             ("the-new-admin-token", true),
             ("the-old-admin-token", true),

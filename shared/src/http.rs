@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::admit;
-use crate::log::{self, Scope};
+use crate::log::{self, CallContext};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::sentry::{Call, Sentry};
@@ -205,9 +205,9 @@ pub(crate) async fn envelope(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let coupon_id = coupon_id(route.as_ref().map_or("", MatchedPath::as_str), request.uri().path());
-    let scope = Scope::new(context.request_id.clone(), trace(request.extensions()));
+    let call = CallContext::new(context.request_id.clone(), trace(request.extensions()));
     let mut response = if is_plain(&request) {
-        let answered = tokio::time::timeout(LONGEST, scope.within(next.run(request))).await;
+        let answered = tokio::time::timeout(LONGEST, call.within(next.run(request))).await;
         answered.unwrap_or_else(|_| Problem::STORAGE_UNAVAILABLE.into_response())
     } else {
         Problem::NOT_FOUND.into_response()
@@ -270,14 +270,13 @@ pub(crate) async fn envelope(
         read_units: cost.read_units,
         write_units: cost.write_units,
     };
-    scope
-        .within(async {
-            log::request(&line);
-            if let Some(sentry) = &sentry {
-                sentry.report(&scope, &Call::of_request(&line)).await;
-            }
-        })
-        .await;
+    call.within(async {
+        log::request(&line);
+        if let Some(sentry) = &sentry {
+            sentry.report(&call, &Call::of_request(&line)).await;
+        }
+    })
+    .await;
     response
 }
 

@@ -9,6 +9,7 @@ pub mod secrets;
 pub mod services;
 pub mod outages;
 mod aws;
+mod backoff;
 
 // The way of a request.
 pub mod http;

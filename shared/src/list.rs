@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::config::{Secrets, sha256};
+use crate::config::{RotatingSecret, sha256};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::store::Page;
@@ -32,7 +32,7 @@ struct Position {
 }
 
 impl CursorSeal {
-    pub fn new(secrets: &Secrets) -> Self {
+    pub fn new(secrets: &RotatingSecret) -> Self {
         let key = |secret: &[u8]| {
             let key = sha256(&[b"quartet cursor ", secret].concat());
             UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     fn seal(secrets: &str) -> Option<CursorSeal> {
-        Secrets::parse(secrets, 1).map(|secrets| CursorSeal::new(&secrets))
+        RotatingSecret::parse(secrets, 1).map(|secrets| CursorSeal::new(&secrets))
     }
 
     fn position() -> Position {

@@ -3,7 +3,7 @@
 
 mod line;
 mod metrics;
-mod scope;
+mod call_context;
 mod scrub;
 
 use std::panic::PanicHookInfo;
@@ -16,9 +16,9 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 use uuid::Uuid;
 
+pub use self::call_context::{CallContext, Found};
 use self::line::{Lines, Process, print};
-use self::metrics::{Metrics, Whose};
-pub use self::scope::{Found, Scope};
+use self::metrics::{Dimensions, Metrics};
 pub use self::scrub::scrubbed;
 use crate::config::Basics;
 use crate::http::Named;
@@ -47,7 +47,7 @@ pub fn start(service: &str, settings: &Basics) {
 fn panicked(panic: &PanicHookInfo) {
     let place = panic.location();
     let (file, line) = place.map_or(("", 0), |place| (place.file(), place.line()));
-    Scope::note(Found::Panic { file: file.to_owned(), line });
+    CallContext::note(Found::Panic { file: file.to_owned(), line });
     tracing::error!(target: TARGET, file, line, "panic");
 }
 
@@ -190,7 +190,7 @@ pub fn work(work: &Work) {
 /// A storage call that failed for good. `code` is the service's name for it: the rest of such an
 /// error prints stored items.
 pub fn storage_failed(operation: &'static str, code: &str) {
-    Scope::note(Found::Storage { operation, code: code.to_owned() });
+    CallContext::note(Found::Storage { operation, code: code.to_owned() });
     tracing::error!(target: TARGET, operation, code, "storage failed");
 }
 
@@ -206,7 +206,7 @@ pub fn services_are_trusted(services: usize) {
 
 /// What is spawned in a request or call, kept within it.
 pub fn within_the_current<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    let scope = Scope::current();
+    let scope = CallContext::current();
     async move {
         match scope {
             Some(scope) => scope.within(work).await,
@@ -257,14 +257,14 @@ pub fn count(metric: &'static str, value: u64) {
 
 fn counted(process: &Process, metric: &'static str, value: u64) -> Option<String> {
     let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
-    let whose = Whose { service: None, ..process.whose(None) };
+    let whose = Dimensions { service: None, ..process.whose(None) };
     let metrics = process.metrics.then(|| Metrics::new(whose, &[(metric, "Count", value)], &[]));
     metrics.and_then(|metrics| serde_json::to_string(&metrics).ok())
 }
 
 /// Something that can't be, and is answered with 500.
 pub fn bug(what: &'static str) {
-    Scope::note(Found::Bug(what));
+    CallContext::note(Found::Bug(what));
     tracing::error!(target: TARGET, what, "internal error");
 }
 

@@ -19,7 +19,7 @@ use sentry_types::{Dsn, Scheme};
 
 use crate::aws;
 use crate::config::{BadSetting, Basics, is_loopback};
-use crate::log::{self, Found, Scope, scrubbed};
+use crate::log::{self, CallContext, Found, scrubbed};
 
 const RELEASE: &str = concat!("quartet@", env!("CARGO_PKG_VERSION"));
 const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
@@ -131,7 +131,7 @@ impl Sentry {
     }
 
     /// Sends what there is to say of a call: what broke in it, and perhaps its trace.
-    pub async fn report(&self, scope: &Scope, call: &Call<'_>) {
+    pub async fn report(&self, scope: &CallContext, call: &Call<'_>) {
         let found = scope.found();
         let broke = found.iter().any(|found| !matches!(found, Found::Storage { .. }));
         let mut envelopes: Vec<Envelope> = Vec::new();
@@ -163,7 +163,7 @@ impl Sentry {
 
     /// What broke: told by the first bug or panic, else by the answer's code. The rest of what was
     /// found stands behind it.
-    fn event(&self, scope: &Scope, call: &Call, found: &[Found]) -> Event<'static> {
+    fn event(&self, scope: &CallContext, call: &Call, found: &[Found]) -> Event<'static> {
         let told = found.iter().find(|found| !matches!(found, Found::Storage { .. }));
         let told = told.or(found.first()).map(text);
         let breadcrumbs = found.iter().map(|found| Breadcrumb {
@@ -186,7 +186,7 @@ impl Sentry {
         }
     }
 
-    fn transaction(&self, scope: &Scope, call: &Call) -> Transaction<'static> {
+    fn transaction(&self, scope: &CallContext, call: &Call) -> Transaction<'static> {
         let end = SystemTime::now();
         let took = Duration::try_from_secs_f64(call.duration_ms / 1_000.0).unwrap_or_default();
         Transaction {
@@ -231,7 +231,7 @@ fn text(found: &Found) -> String {
     }
 }
 
-fn tags(scope: &Scope, call: &Call) -> Map<String, String> {
+fn tags(scope: &CallContext, call: &Call) -> Map<String, String> {
     let given = call.tags.iter().filter(|(_, value)| !value.is_empty());
     let mut tags: Map<_, _> =
         given.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -243,7 +243,7 @@ fn tags(scope: &Scope, call: &Call) -> Map<String, String> {
     tags
 }
 
-fn contexts(scope: &Scope, call: &Call) -> Map<String, Context> {
+fn contexts(scope: &CallContext, call: &Call) -> Map<String, Context> {
     let trace = scope.trace.as_ref();
     let context = TraceContext {
         trace_id: trace.and_then(crate::trace::Trace::sentry).unwrap_or_default(),

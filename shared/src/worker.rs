@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::config::{BadSetting, Basics};
-use crate::log::{self, Scope, Work};
+use crate::log::{self, CallContext, Work};
 use crate::problem::Problem;
 use crate::secrets;
 use crate::sentry::{Call, Sentry};
@@ -121,9 +121,9 @@ fn dressed(worker: &'static str, handle: Handle, sentry: Option<Arc<Sentry>>) ->
         // Lambda's runtime sets it for each invocation.
         let trace = std::env::var("_X_AMZN_TRACE_ID").ok();
         let trace = trace.and_then(|header| Trace::parse(&header));
-        let scope = Scope::new(event.request_id.clone(), trace);
-        let within = Arc::clone(&scope);
-        let call = async move {
+        let call = CallContext::new(event.request_id.clone(), trace);
+        let within = Arc::clone(&call);
+        let done = async move {
             let began = Instant::now();
             let answer = AssertUnwindSafe(handle(event)).catch_unwind().await;
             let answer = answer.unwrap_or_else(|_| Err(Problem::INTERNAL.into()));
@@ -132,11 +132,11 @@ fn dressed(worker: &'static str, handle: Handle, sentry: Option<Arc<Sentry>>) ->
             let work = Work { worker, failed, duration_ms };
             log::work(&work);
             if let Some(sentry) = &sentry {
-                sentry.report(&scope, &Call::of_work(&work)).await;
+                sentry.report(&call, &Call::of_work(&work)).await;
             }
             answer
         };
-        async move { within.within(call).await }.boxed()
+        async move { within.within(done).await }.boxed()
     })
 }
 

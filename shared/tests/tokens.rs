@@ -7,9 +7,7 @@
 )]
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
-use axum::Json;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
@@ -362,39 +360,4 @@ async fn with_an_issuer_a_service_has_to_bring_its_user_s_own_token() {
     ] {
         assert_eq!(called(&app, &with(service, id_token)).await.problem(), "401 unauthenticated");
     }
-}
-
-#[tokio::test]
-async fn secrets_come_from_the_parameter_store_where_a_path_is_set() {
-    use axum::body::Bytes;
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&asked);
-    let router = axum::Router::new().fallback(async move |body: Bytes| {
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        seen.lock().expect("a list").push(body);
-        let parameter = |name: &str, value: &str| json!({"Name": format!("/quartet/test/{name}"), "Type": "SecureString", "Value": value});
-        Json(json!({"Parameters": [
-            parameter("admin-token", "a-token-from-the-parameter-store"),
-            parameter("cursor-secret", "a-cursor-secret-of-thirty-two-chars"),
-            parameter("audit-secret", "an-audit-secret-of-thirty-two-chars"),
-        ], "InvalidParameters": ["/quartet/test/service-keys"]}))
-    });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let settings = [("SECRETS_PATH", "/quartet/test"), ("AWS_ENDPOINT_URL_SSM", &url)];
-    let app = TestApp::start_with(&[PROBE], &settings).await;
-    let token = |token: &str| app.anon().header("x-admin-token", token);
-    assert_eq!(
-        token("a-token-from-the-parameter-store").get("/coupons").await.problem(),
-        "403 forbidden"
-    );
-    assert_eq!(
-        token(shared::testing::ADMIN_TOKEN).get("/coupons").await.problem(),
-        "401 unauthenticated"
-    );
-    let asked = asked.lock().expect("a list");
-    assert_eq!(asked[0]["WithDecryption"], true);
-    assert_eq!(asked[0]["Names"][0], "/quartet/test/admin-token");
-    assert_eq!(asked.len(), 2, "one call for each App that the harness starts");
 }

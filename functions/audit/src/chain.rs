@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use shared::audit::StoredEntry;
-use shared::config::Secrets;
+use shared::config::RotatingSecret;
 use shared::store::ItemKey;
 use uuid::Uuid;
 
 /// The hash before the first.
-const NONE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A stored entry as DynamoDB has it, whatever is in it.
 pub type Row = serde_dynamo::Item;
@@ -81,7 +81,7 @@ pub fn hash(previous_hash: &str, row: &Row) -> String {
 impl Head {
     /// The next link, and the head that it makes.
     pub fn seal(head: Option<&Self>, pk: &str, sk: &str, row: &Row) -> (Seal, Self) {
-        let (last, before) = head.map_or((0, NONE), |head| (head.version, head.hash.as_str()));
+        let (last, before) = head.map_or((0, GENESIS), |head| (head.version, head.hash.as_str()));
         let (sequence, hash) = (last + 1, hash(before, row));
         let key = seal_key(pk, sk);
         let seal = Seal {
@@ -107,7 +107,7 @@ pub struct Bad {
 
 /// Walks a chain from one place on.
 pub struct Walk<'a> {
-    secret: &'a Secrets,
+    secret: &'a RotatingSecret,
     /// The hash before the next place; None where it isn't known.
     previous: Option<String>,
     next: u64,
@@ -117,9 +117,9 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// `before`: the seal before `from`, where that isn't the first.
-    pub fn from(from: u64, before: Option<&Seal>, secret: &'a Secrets) -> Self {
+    pub fn from(from: u64, before: Option<&Seal>, secret: &'a RotatingSecret) -> Self {
         let previous = match before {
-            None if from == 1 => Some(NONE.to_owned()),
+            None if from == 1 => Some(GENESIS.to_owned()),
             before => before.map(|seal| seal.hash.clone()),
         };
         Self { secret, previous, next: from, missing: 0, bad: Vec::new() }
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether somebody with the secret wrote this row as it stands.
-pub fn is_genuine(row: &Row, secret: &Secrets) -> bool {
+pub fn is_genuine(row: &Row, secret: &RotatingSecret) -> bool {
     let entry: Option<StoredEntry> = serde_dynamo::from_item(row.clone()).ok();
     entry.is_some_and(|entry| entry.is_genuine(secret))
 }

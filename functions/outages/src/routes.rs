@@ -14,12 +14,12 @@ use shared::http::{Ids, NoParams, Routes};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Begun as Work, Looked, Store};
+use shared::store::{Begun, Looked, Store};
 use uuid::Uuid;
 
 use crate::run::{Options, Run, RunState, Trigger};
 use crate::settings::Timing;
-use crate::table::{self, Begun, Row};
+use crate::table::{self, Row, Started};
 
 /// How long a request waits for its run. What calls the API gives up soon after.
 const WAITS: Duration = Duration::from_secs(25);
@@ -49,7 +49,7 @@ async fn start(
         Err(problem) => return store.refuse(key.as_ref(), problem).await,
     };
     if let Some(key) = &key
-        && let Work::Answered(answer) = store.begin(key).await?
+        && let Begun::Answered(answer) = store.begin(key).await?
     {
         return Ok(answer);
     }
@@ -57,7 +57,7 @@ async fn start(
     let part = key.as_ref().map(|key| key.part(0));
     let (store, caller, timing) = (&store, &*caller, &Timing::USUAL);
     let decide = || table::begin(store, caller, &options, Trigger::Request, &given, timing);
-    let begun: Begun = store.commit(part.as_ref(), decide).await?.body()?;
+    let begun: Started = store.commit(part.as_ref(), decide).await?.body()?;
     let run = if begun.is_new {
         ended(store, begun.id, until).await?
     } else {

@@ -19,7 +19,7 @@ use crate::outage::{Before, Devices, Payload, Since, State, verdict};
 use crate::plan::Plan;
 use crate::run::{Options, Run, RunState, Site, Trigger};
 use crate::settings::{Settings, Timing};
-use crate::table::{self, Begun, Row, Stage};
+use crate::table::{self, Row, Stage, Started};
 use crate::upstream::{Failure, Upstream};
 
 /// Sites that are asked about, or posted to, at a time.
@@ -103,7 +103,7 @@ impl Sync {
     ) -> Result<Run, Problem> {
         let begin = || table::begin(&self.store, caller, options, trigger, given, &self.timing);
         loop {
-            let begun: Begun = self.store.commit(None, begin).await?.body()?;
+            let begun: Started = self.store.commit(None, begin).await?.body()?;
             let run = self.perform(caller, begun.id, deadline).await?;
             // An equal run that was waited for and died did nothing for this trigger.
             if begun.is_new || !Row::died(&run) {

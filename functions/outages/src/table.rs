@@ -170,7 +170,7 @@ pub fn list() -> Partitions {
 
 /// A run that a trigger set off, or the equal one that runs already.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Begun {
+pub struct Started {
     pub id: Uuid,
     pub is_new: bool,
 }
@@ -187,7 +187,7 @@ pub async fn begin(
     let key = claim_key(options);
     let claim: Option<Claim> = store.get(Table::Outages, &key).await?;
     let row = Row::new(options.clone(), trigger, Timestamp::now());
-    let answer = Answer::ok(&Begun { id: row.id, is_new: true })?;
+    let answer = Answer::ok(&Started { id: row.id, is_new: true })?;
     let change = Change::new(caller, Access::Create, subject(row.id), given, answer).insert(
         Table::Outages,
         &run_key(row.id),
@@ -200,7 +200,7 @@ pub async fn begin(
     };
     let old = read(store, claim.run_id).await?;
     if !old.is_over(timing) {
-        let answer = Answer::ok(&Begun { id: old.id, is_new: false })?;
+        let answer = Answer::ok(&Started { id: old.id, is_new: false })?;
         return Ok(Change::nothing(answer));
     }
     let next = Claim { version: claim.version + 1, run_id: row.id };

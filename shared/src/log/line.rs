@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use serde::Serialize;
 use tracing::Level;
 
-use super::metrics::Whose;
-use super::scope::Scope;
+use super::call_context::CallContext;
+use super::metrics::Dimensions;
 use super::scrub::scrubbed;
 use crate::config::Basics;
 
@@ -62,8 +62,8 @@ impl Process {
         })
     }
 
-    pub fn whose<'a>(&'a self, route: Option<&'a str>) -> Whose<'a> {
-        Whose { environment: &self.environment, service: Some(&self.service), route }
+    pub fn whose<'a>(&'a self, route: Option<&'a str>) -> Dimensions<'a> {
+        Dimensions { environment: &self.environment, service: Some(&self.service), route }
     }
 
     /// None in a test that hasn't started the log.
@@ -81,7 +81,7 @@ fn members(object: &impl Serialize) -> String {
 
 /// Writes a line, which is a JSON object, to stderr.
 pub fn print(line: &str) {
-    let scope = Scope::current();
+    let scope = CallContext::current();
     let of_request = scope.as_deref().map_or_else(String::new, |scope| {
         let trace = scope.trace.as_ref();
         members(&OfRequest {

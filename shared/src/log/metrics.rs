@@ -10,10 +10,10 @@ use crate::values::Timestamp;
 
 const NAMESPACE: &str = "Quartet";
 
-/// Whose a figure is.
+/// What a figure is counted by.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Whose<'a> {
+pub struct Dimensions<'a> {
     /// `dev` and `prod` in one account stay apart by it.
     pub environment: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,7 +27,7 @@ pub struct Whose<'a> {
 pub struct Metrics<'a> {
     _aws: Declared,
     #[serde(flatten)]
-    whose: Whose<'a>,
+    whose: Dimensions<'a>,
     #[serde(flatten)]
     values: BTreeMap<&'static str, f64>,
 }
@@ -57,7 +57,7 @@ struct Metric {
 impl<'a> Metrics<'a> {
     /// What is zero is left out: a metric is paid for in each hour that names it. `always` isn't.
     pub fn new(
-        whose: Whose<'a>,
+        whose: Dimensions<'a>,
         always: &[(&'static str, &'static str, f64)],
         unless_zero: &[(&'static str, &'static str, f64)],
     ) -> Self {
@@ -65,10 +65,10 @@ impl<'a> Metrics<'a> {
         let figures: Vec<_> = always.iter().chain(counted).collect();
         let metrics = figures.iter().map(|(name, unit, _)| Metric { name, unit }).collect();
         let dimensions = match whose {
-            Whose { route: Some(_), .. } => {
+            Dimensions { route: Some(_), .. } => {
                 vec![vec!["Environment", "Service", "Route"], vec!["Environment", "Service"]]
             }
-            Whose { service: Some(_), .. } => vec![vec!["Environment", "Service"]],
+            Dimensions { service: Some(_), .. } => vec![vec!["Environment", "Service"]],
             _ => vec![vec!["Environment"]],
         };
         let directive = Directive { namespace: NAMESPACE, dimensions, metrics };

@@ -29,7 +29,8 @@ pub use self::lease::Leased;
 pub use self::meter::{Cost, Meter};
 pub use self::pages::{Looked, Order, Page, Partitions};
 use crate::aws;
-use crate::config::{BadSetting, Basics, Secrets};
+use crate::backoff::Backoff;
+use crate::config::{BadSetting, Basics, RotatingSecret};
 use crate::log;
 use crate::problem::Problem;
 
@@ -137,7 +138,7 @@ impl ItemKey {
 pub struct Store {
     client: Client,
     tables: Arc<Tables>,
-    audit_secret: Secrets,
+    audit_secret: RotatingSecret,
     meter: Arc<Meter>,
 }
 
@@ -300,7 +301,7 @@ impl Store {
     }
 
     /// What signs audit entries, for who verifies them.
-    pub fn audit_secret(&self) -> &Secrets {
+    pub fn audit_secret(&self) -> &RotatingSecret {
         &self.audit_secret
     }
 
@@ -311,26 +312,16 @@ impl Store {
     }
 }
 
-/// Full-jitter backoff with an end.
-/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
-struct Patience {
-    until: Instant,
-    cap: Duration,
-}
+/// What waits for whatever is in the way of a write.
+struct Patience(Backoff);
 
 impl Patience {
     fn new() -> Self {
-        Self { until: Instant::now() + Duration::from_secs(20), cap: Duration::from_millis(20) }
+        Self(Backoff::lasting(Duration::from_secs(20)))
     }
 
-    /// Waits a random while, or fails where the time is up.
     async fn pause(&mut self) -> Result<(), Problem> {
-        if Instant::now() >= self.until {
-            return Err(Problem::STORAGE_UNAVAILABLE);
-        }
-        tokio::time::sleep(self.cap.mul_f64(rand::random())).await;
-        self.cap = (self.cap * 2).min(Duration::from_millis(500));
-        Ok(())
+        if self.0.pause().await { Ok(()) } else { Err(Problem::STORAGE_UNAVAILABLE) }
     }
 }
 

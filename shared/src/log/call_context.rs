@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::trace::Trace;
 
 tokio::task_local! {
-    static CURRENT: Arc<Scope>;
+    static CURRENT: Arc<CallContext>;
 }
 
 /// One request or call.
-pub struct Scope {
+pub struct CallContext {
     pub request_id: String,
     /// Where X-Ray knows of it, which is under Lambda.
     pub trace: Option<Trace>,
@@ -24,7 +24,7 @@ pub enum Found {
     Storage { operation: &'static str, code: String },
 }
 
-impl Scope {
+impl CallContext {
     pub fn new(request_id: String, trace: Option<Trace>) -> Arc<Self> {
         Arc::new(Self { request_id, trace, found: Mutex::default() })
     }
@@ -40,8 +40,8 @@ impl Scope {
     }
 
     pub(super) fn note(found: Found) {
-        if let Some(scope) = Self::current() {
-            scope.found.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+        if let Some(call) = Self::current() {
+            call.found.lock().unwrap_or_else(PoisonError::into_inner).push(found);
         }
     }
 
