@@ -17,9 +17,14 @@ impl Mark {
         Self { steady: Instant::now(), clock: Timestamp::now() }
     }
 
-    /// The longer of what the two say; no end where the clock was set back behind it.
+    /// The longer of what the two say; no end where the clock was set back behind it by more than
+    /// it is ever corrected by.
     pub fn age(self) -> Duration {
-        let by_clock = u64::try_from(Timestamp::now().ms() - self.clock.ms());
-        by_clock.map_or(Duration::MAX, Duration::from_millis).max(self.steady.elapsed())
+        const CORRECTED_MS: i64 = 2_000;
+        let by_clock = match Timestamp::now().ms() - self.clock.ms() {
+            back if back < -CORRECTED_MS => Duration::MAX,
+            ms => Duration::from_millis(u64::try_from(ms).unwrap_or(0)),
+        };
+        by_clock.max(self.steady.elapsed())
     }
 }

@@ -357,6 +357,7 @@ async fn with_an_issuer_a_service_has_to_bring_its_user_s_own_token() {
         ("origination", json!(id_token(&claims))),
         ("prepay", json!(id_token(&changed(&claims, "exp", json!(now() - 120))))),
         ("prepay", json!(SigningKey::ec().sign(&es256, &claims))),
+        ("prepay", json!(ec.sign(&changed(&es256, "typ", json!("at+jwt")), &claims))),
     ] {
         assert_eq!(called(&app, &with(service, id_token)).await.problem(), "401 unauthenticated");
     }

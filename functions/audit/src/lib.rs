@@ -16,7 +16,7 @@ use shared::store::Table;
 use shared::worker::Worker;
 
 pub use self::chain::Bad;
-pub use self::verify::{Verified, verify, verify_all};
+pub use self::verify::{Verified, verify, verify_all, verify_part};
 
 pub const FUNCTION: Function = Function {
     name: "audit",

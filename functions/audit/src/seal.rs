@@ -92,7 +92,8 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
     // Before anything is stored: what breaks off behind it comes again, and is told of again.
     for ((pk, sk), row) in batch {
         if !is_genuine(row, store.audit_secret()) {
-            log::forged(pk, sk);
+            let ItemKey { pk, sk } = seal_key(pk, sk);
+            log::forged(&pk, &sk);
         }
     }
     let done = std::sync::Mutex::new(Vec::new());

@@ -43,6 +43,16 @@ enum Readable<T> {
 
 /// Walks the chain of one item from a place on. None where it never had an entry.
 pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verified>, Problem> {
+    verify_part(store, pk, from, PART).await
+}
+
+/// The same in parts of another size.
+pub async fn verify_part(
+    store: &Store,
+    pk: &str,
+    from: u64,
+    size: u64,
+) -> Result<Option<Verified>, Problem> {
     // The head first: what is put meanwhile is pending, never missing.
     let head: Option<Readable<Head>> = store.get(Table::Seals, &head_key(pk)).await?;
     let all = Partitions::of_table(Table::Audit, pk.to_owned());
@@ -76,7 +86,7 @@ pub async fn verify(store: &Store, pk: &str, from: u64) -> Result<Option<Verifie
     };
     // Behind the last place there is nothing to walk through.
     let from = from.min(head.version + 1);
-    let end = (from + PART).min(head.version + 1);
+    let end = (from + size).min(head.version + 1);
     let seals = seals_of_part(store, pk, &head, from.saturating_sub(1).max(1), end).await?;
     let (before, seals) = match seals.split_first() {
         Some((first, rest)) if first.sequence < from => (Some(first), rest),
@@ -125,7 +135,7 @@ async fn seals_of_part(
     from: u64,
     end: u64,
 ) -> Result<Vec<Seal>, Problem> {
-    if head.version <= PART {
+    if (from, end) == (1, head.version + 1) {
         let within = place(from)..place(end);
         let all = Partitions::of_table(Table::Seals, pk.to_owned());
         let is_within = |seal: &Seal| within.contains(&seal.place);

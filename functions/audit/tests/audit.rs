@@ -370,6 +370,30 @@ async fn nothing_is_found_where_nothing_was_done() {
 }
 
 #[tokio::test]
+async fn a_long_chain_is_verified_in_parts_that_fit_together() {
+    let (app, ada) = app().await;
+    let id = read(&ada, 11).await;
+    app.drain(&audit::SEAL).await;
+    let pk = format!("encounters#{id}");
+    let parts = async || {
+        let (mut from, mut found) = (1, Vec::new());
+        loop {
+            let part = audit::verify_part(app.direct().store(), &pk, from, 5).await;
+            let part = part.expect("a walk").expect("a chain");
+            found.push((from, part.first_bad_sequence));
+            match part.next_sequence {
+                Some(next) => from = next,
+                None => return found,
+            }
+        }
+    };
+    assert_eq!(parts().await, [(1, None), (6, None), (11, None)]);
+    let seventh = key(&rows(&app, &id).await[6]);
+    app.set(Table::Seals, &seventh.pk, &seventh.sk, "hash", "another").await;
+    assert_eq!(parts().await, [(1, None), (6, Some(7)), (11, None)]);
+}
+
+#[tokio::test]
 async fn an_attribute_of_any_kind_hinders_no_list() {
     let (app, ada) = app().await;
     let id = read(&ada, 0).await;

@@ -44,20 +44,20 @@ pub async fn to_one<P: Permission>(
     Err(problem)
 }
 
-/// What came of a recording that was there a moment ago. One that was deleted meanwhile is entered
-/// as any that isn't there.
+/// What came of a recording that was known a moment ago. One that was deleted meanwhile is entered
+/// as any that isn't there; one that is another by now can be asked for again.
 pub async fn unless_gone<P: Permission, T>(
     store: &Store,
     caller: &Caller,
     access: Access,
-    id: Uuid,
+    known: &Header,
     done: Result<T, Problem>,
 ) -> Result<T, Problem> {
-    if done.as_ref().is_err_and(samples::are_missing) {
-        to_one::<P>(store, caller, access, id).await?;
-        return Err(samples::broken());
+    if !done.as_ref().is_err_and(samples::are_missing) {
+        return done;
     }
-    done
+    let is_same = to_one::<P>(store, caller, access, known.id).await?.version == known.version;
+    Err(if is_same { samples::broken() } else { Problem::STORAGE_UNAVAILABLE })
 }
 
 /// The same for a read, which is entered.

@@ -142,7 +142,7 @@ async fn read(
     let entered = store.enter_reads(&caller, &subjects);
     if include.is_some() {
         let read = futures_util::try_join!(entered, with_signals(&store, &header, &mut shown));
-        access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read).await?;
+        access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &header, read).await?;
     } else {
         entered.await?;
     }
@@ -168,7 +168,7 @@ async fn delete(
     Ids(id): Ids<Uuid>,
     _: NoParams,
 ) -> Result<Answer, Problem> {
-    access::to_one::<EcgsWrite>(&store, &caller, Access::Delete, id).await?;
+    let known = access::to_one::<EcgsWrite>(&store, &caller, Access::Delete, id).await?;
     let (store, caller): (&Store, &Caller) = (&store, &caller);
     let decide = || async move {
         let header = table::header(store, id).await?.filter(Header::is_visible);
@@ -178,5 +178,5 @@ async fn delete(
         table::replace(Change::entered(entry, Answer::no_content()), &deleted)
     };
     let deleted = store.commit(None, decide).await;
-    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Delete, id, deleted).await
+    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Delete, &known, deleted).await
 }

@@ -256,26 +256,22 @@ impl Layout {
     }
 }
 
-/// The keys of all samples of a recording, and of what tells where they lie.
+/// The keys of all that was stored of a recording beside its header and its insights.
 pub struct Stored {
-    pub chunks: Vec<ItemKey>,
+    /// The chunks of each part, and the row that tells of them.
+    pub parts: Vec<(Vec<ItemKey>, Option<ItemKey>)>,
     pub lists: Vec<ItemKey>,
 }
 
-/// Everything that was stored of a recording beside its header and its insights.
 pub async fn all_keys(store: &Store, header: &Header) -> Result<Stored, Problem> {
     let id = header.id;
     let mut lists = vec![uploads_key(id), counter_key(id)];
     lists.extend((0..header.leads.len()).map(|lead| layout_key(id, lead)));
-    let mut chunks = Vec::new();
-    let mut is_first_known = false;
+    let (mut stored, mut is_first_known) = (Vec::new(), false);
     for (number, pending, part) in parts(store, id).await? {
-        lists.push(if pending {
-            pending_key(id, number, &part.upload)
-        } else {
-            part_key(id, number)
-        });
-        chunks.extend(part.chunk_keys(id));
+        let row =
+            if pending { pending_key(id, number, &part.upload) } else { part_key(id, number) };
+        stored.push((part.chunk_keys(id).collect(), Some(row)));
         is_first_known |= part.upload == header.upload;
     }
     // Part 0 is known by the header, until segments were added to its counts.
@@ -283,7 +279,7 @@ pub async fn all_keys(store: &Store, header: &Header) -> Result<Stored, Problem>
         let count = |lead: &Lead| u32::try_from(lead.number_of_samples).unwrap_or(u32::MAX);
         let counts = header.leads.iter().map(count).collect();
         let first = Part { upload: header.upload.clone(), counts, digest: String::new() };
-        chunks.extend(first.chunk_keys(id));
+        stored.push((first.chunk_keys(id).collect(), None));
     }
-    Ok(Stored { chunks, lists })
+    Ok(Stored { parts: stored, lists })
 }

@@ -135,7 +135,7 @@ pub async fn add(
         // It was deleted meanwhile: what came after that is left to nobody else.
         store.clear(Table::Samples, &part.chunk_keys(id).collect::<Vec<_>>()).await?;
     }
-    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, id, added).await
+    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, &header, added).await
 }
 
 /// What succeeded under a key is answered so, though the recording is gone since. A scope that was
@@ -163,9 +163,10 @@ pub async fn complete(
     body: Body,
 ) -> Result<Answer, Problem> {
     let key = body.key(&caller);
-    if let Err(refused) = access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await {
-        return refuse(&store, key.as_ref(), refused).await;
-    }
+    let known = match access::to_one::<EcgsWrite>(&store, &caller, Access::Update, id).await {
+        Ok(header) => header,
+        Err(refused) => return refuse(&store, key.as_ref(), refused).await,
+    };
     let (store, caller, body) = (&store, &caller, &body);
     let decide = || async move {
         let segments = |object: &mut Object| object.required("segments", integer(0..=10_000));
@@ -217,5 +218,5 @@ pub async fn complete(
         layout.iter().try_fold(change, |change, row| change.put(Table::Samples, &row.key, row))
     };
     let completed = store.commit(key.as_ref(), decide).await;
-    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, id, completed).await
+    access::unless_gone::<EcgsWrite, _>(store, caller, Access::Update, &known, completed).await
 }

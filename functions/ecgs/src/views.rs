@@ -83,7 +83,7 @@ pub async fn signal(
         async { Layout::read(&store, &header, lead).await?.samples(&store, start_of, end).await };
     let entered = [table::subject(id)];
     let read = futures_util::try_join!(store.enter_reads(&caller, &entered), read);
-    let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read);
+    let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &header, read);
     let ((), signal) = read.await?;
     Answer::ok(&Excerpt {
         ecg_id: id,
@@ -105,9 +105,9 @@ pub async fn insights(
     let header = access::read::<EcgsRead>(&store, &caller, id).await?;
     let known = header.algorithm_version.as_deref();
     let mut status = header.status;
-    if status == Status::Done && known == Some(ALGORITHM_VERSION) {
+    if status == Status::Done && known == Some(ALGORITHM_VERSION) && header.insights.is_some() {
         let read = report::read(&store, &header).await;
-        let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read);
+        let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &header, read);
         return Ok(([(header::CONTENT_TYPE, "application/json")], read.await?).into_response());
     }
     if status == Status::Done {
@@ -175,14 +175,14 @@ pub async fn plot(
     };
     let beats = async {
         match recording.status {
-            Status::Done => report::beats(&store, &recording).await,
+            Status::Done if recording.insights.is_some() => report::beats(&store, &recording).await,
             _ => Ok(Vec::new()),
         }
     };
     let subjects = [table::subject(id)];
     let entered = store.enter_reads(&caller, &subjects);
     let read = futures_util::try_join!(entered, samples, beats);
-    let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, id, read);
+    let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &recording, read);
     let ((), samples, beats) = read.await?;
     let beats: Vec<usize> = beats
         .into_iter()

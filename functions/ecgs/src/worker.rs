@@ -91,12 +91,18 @@ async fn gone_through(store: &Store, header: &Header) -> Result<Recording, Probl
     Ok(Recording { leads, rate_hz })
 }
 
-/// Takes a deleted recording's samples and insights away, then the rows that tell where they lie,
-/// and then itself: whoever comes after one that broke off finds what is left.
+/// Takes a deleted recording's insights away, its samples, some parts at a time and then the rows
+/// that tell of them, and at last itself: whoever comes after one that broke off finds what is left.
 async fn clear(store: &Store, header: &Header) -> Result<(), Problem> {
+    const AT_ONCE: usize = 64;
     let stored = samples::all_keys(store, header).await?;
     store.clear(Table::Samples, &report::all_keys(store, header).await?).await?;
-    store.clear(Table::Samples, &stored.chunks).await?;
+    for parts in stored.parts.chunks(AT_ONCE) {
+        let chunks: Vec<_> = parts.iter().flat_map(|(chunks, _)| chunks).cloned().collect();
+        let rows: Vec<_> = parts.iter().filter_map(|(_, row)| row.clone()).collect();
+        store.clear(Table::Samples, &chunks).await?;
+        store.clear(Table::Samples, &rows).await?;
+    }
     store.clear(Table::Samples, &stored.lists).await?;
     store.attempt(&table::remove(header)).await.map(drop)
 }

@@ -43,6 +43,9 @@ struct Stored {
 struct Renamed {
     at: Timestamp,
     from: String,
+    /// When it had been changed before that, to what nobody knows any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Timestamp>,
 }
 
 /// A word of a franchise.
@@ -196,7 +199,8 @@ fn replace(
     let mut new = Stored::of(old.franchise.id, old.version + 1, listing);
     let stays = listing.name == old.franchise.listing.name;
     let from = &old.franchise.listing.name;
-    let renamed = || Renamed { at: Timestamp::now(), from: from.clone() };
+    let before = old.renamed.as_ref().map(|renamed| renamed.at);
+    let renamed = || Renamed { at: Timestamp::now(), from: from.clone(), before };
     new.renamed = if stays { old.renamed.clone() } else { Some(renamed()) };
     let changed = listing.changed(&old.franchise.listing);
     let mut change = change.also(caller, Access::Update, new.subject(), &changed).replace(
@@ -280,7 +284,8 @@ pub async fn search(
     let found = page.items.iter().filter_map(|row| {
         let Stored { franchise, renamed, .. } = stored.get(&row.franchise_id)?;
         let moved = renamed.as_ref().filter(|renamed| !has_place(row, &renamed.from));
-        let may_have_come = paging.may_have_had(moved.map(|renamed| renamed.at));
+        let may_have_come = paging.may_have_had(moved.map(|renamed| renamed.at))
+            || paging.may_have_had(renamed.as_ref().and_then(|renamed| renamed.before));
         let is_here = is_found(row, &franchise.listing.name) && !may_have_come;
         is_here.then(|| franchise.clone())
     });

@@ -143,8 +143,9 @@ async fn a_franchise_that_is_renamed_while_a_list_is_read_does_not_come_again() 
     closed["status"] = json!("inactive");
     // One with another name keeps its place where the word that is found is the same.
     import(&ada, &[franchise("0", "Batter"), franchise("4", "Basket Two"), closed]).await;
-    // A later change of something else doesn't make it new to the list.
-    let mut closed = franchise("0", "Batter");
+    // A later change of something else doesn't make it new to the list, nor does another name.
+    import(&ada, &[franchise("0", "Batter Two")]).await;
+    let mut closed = franchise("0", "Batter Two");
     closed["status"] = json!("inactive");
     import(&ada, &[closed]).await;
     let next = first.next_path().unwrap_or_default();

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 use uuid::Uuid;
 
 use super::credential::Credential;
-use super::token::{ServiceToken, Subject, key_id, verify_user};
+use super::token::{ID_TOKEN, OWN_TOKEN, ServiceToken, Subject, key_id, verify_user};
 use super::{Acting, Caller, User, Who};
 use crate::app::App;
 use crate::http::Context;
@@ -141,7 +141,7 @@ impl Door<'_> {
     ) -> Result<Who, Problem> {
         let key_id = key_id(token).ok_or(Problem::UNAUTHENTICATED)?;
         let Some(service) = self.app.settings.services.get(&key_id) else {
-            let subject = self.identified(token, &key_id, None).await?;
+            let subject = self.identified(token, OWN_TOKEN, &key_id, None).await?;
             let user = self.app.users.by_subject(store, &subject).await?;
             return Ok(self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None));
         };
@@ -156,8 +156,8 @@ impl Door<'_> {
         if self.app.issuer.is_some() {
             let id_token = verified.id_token.as_deref().ok_or(Problem::UNAUTHENTICATED)?;
             let id_of_key = super::token::key_id(id_token).ok_or(Problem::UNAUTHENTICATED)?;
-            let subject =
-                self.identified(id_token, &id_of_key, service.client_id.as_deref()).await?;
+            let audience = service.client_id.as_deref();
+            let subject = self.identified(id_token, ID_TOKEN, &id_of_key, audience).await?;
             let same = subject.user_id() == Some(user.id)
                 || user.oidc_subject.as_ref() == Some(&subject.0);
             if !same {
@@ -172,13 +172,15 @@ impl Door<'_> {
     async fn identified(
         &self,
         token: &str,
+        types: &[&str],
         key_id: &str,
         audience: Option<&str>,
     ) -> Result<Subject, Problem> {
         let issuer = self.app.issuer.as_ref().ok_or(Problem::UNAUTHENTICATED)?;
         let key = issuer.key(key_id).await?.ok_or(Problem::UNAUTHENTICATED)?;
         let audience = audience.unwrap_or(&issuer.settings.audience);
-        verify_user(token, &key, &issuer.settings.issuer, audience).ok_or(Problem::UNAUTHENTICATED)
+        verify_user(token, types, &key, &issuer.settings.issuer, audience)
+            .ok_or(Problem::UNAUTHENTICATED)
     }
 
     /// A user with what the token and its service narrow, at the location asked for.

@@ -104,8 +104,19 @@ impl ServiceToken {
     }
 }
 
+/// What an ID token may say that it is, and what a user's own token: one for access may say so
+/// (RFC 9068, 2.1).
+pub const ID_TOKEN: &[&str] = &["jwt"];
+pub const OWN_TOKEN: &[&str] = &["jwt", "at+jwt", "application/at+jwt"];
+
 /// RS256 or ES256, as the provider's key is, by `issuer` for `audience`: whom it names.
-pub fn verify_user(token: &str, key: &Jwk, issuer: &str, audience: &str) -> Option<Subject> {
+pub fn verify_user(
+    token: &str,
+    types: &[&str],
+    key: &Jwk,
+    issuer: &str,
+    audience: &str,
+) -> Option<Subject> {
     use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, PublicKeyUse};
     let algorithm = match &key.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
@@ -129,9 +140,8 @@ pub fn verify_user(token: &str, key: &Jwk, issuer: &str, audience: &str) -> Opti
     rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
     let key = DecodingKey::from_jwk(key).ok()?;
     let verified = decode::<UserClaims>(token, &key, &rules).ok()?;
-    // An access token may say that it is one (RFC 9068, 2.1).
-    let is_of_user = is_typed(&verified.header, &["jwt", "at+jwt", "application/at+jwt"]);
-    Some(Subject(verified.claims.sub)).filter(|sub| is_of_user && !sub.0.is_empty())
+    let is_right = is_typed(&verified.header, types);
+    Some(Subject(verified.claims.sub)).filter(|sub| is_right && !sub.0.is_empty())
 }
 
 fn rules(algorithm: Algorithm) -> Validation {
