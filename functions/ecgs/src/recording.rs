@@ -190,7 +190,11 @@ fn leads(
             }
             _ => {}
         }
-        let count = lead.optional("number_of_samples", integer(0..=i64::MAX));
+        let count = match known {
+            None => lead.optional("number_of_samples", integer(0..=i64::MAX)),
+            // A segment's lead doesn't say it.
+            Some(_) => None,
+        };
         if let (Some(count), Some(samples)) = (count, &samples)
             && i64::try_from(samples.len()) != Ok(count)
         {

@@ -117,6 +117,8 @@ async fn what_is_missing_is_named() {
 async fn bad_segments_are_refused() {
     let (_app, ada) = app().await;
     let path = open(&ada).await;
+    let mut counted = segment(1, &[("II", &[1])]);
+    counted["leads"][0]["number_of_samples"] = json!(2);
     for (sent, wrong) in [
         (json!({}), vec!["/leads required", "/sequence required"]),
         (segment(0, &[("II", &[1])]), vec!["/sequence out_of_range"]),
@@ -124,6 +126,7 @@ async fn bad_segments_are_refused() {
         (segment(1, &[("V9", &[1])]), vec!["/leads/0/name invalid_value"]),
         (segment(1, &[("II", &[])]), vec!["/leads/0/signal too_short"]),
         (segment(1, &[]), vec!["/leads too_short"]),
+        (counted, vec!["/leads/0 unknown_field"]),
     ] {
         let mut found = add(&ada, &path, &sent).await.wrong();
         found.sort();
