@@ -21,7 +21,7 @@ const CALLS: u32 = 300;
 /// `local` in a process of its own, and where it listens.
 fn local(stored: &Stored, folder: &Path) -> Result<(Process, String)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-    let url = stored.app.faults.url();
+    let url = stored.dynamodb.url();
     command.args(["--port", "0", "--seed", "none", "--dynamodb-url", url.as_str(), "--data-dir"]);
     command.arg(folder);
     command.envs(stored.variables()).stdout(Stdio::piped()).stderr(Stdio::null());

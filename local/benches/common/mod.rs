@@ -62,7 +62,7 @@ impl Call {
 pub struct Stored {
     pub app: TestApp,
     /// What processes beside it call: nothing there costs time that is measured.
-    dynamodb: FaultProxy,
+    pub dynamodb: FaultProxy,
     /// A key with every scope.
     pub key: String,
     pub calls: Vec<Call>,
