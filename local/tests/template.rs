@@ -324,6 +324,15 @@ fn access_logs_name_routes_and_never_paths() -> Result {
     Ok(())
 }
 
+/// cargo-lambda, which builds what is deployed, makes it abort where the profile doesn't say.
+#[test]
+fn a_panic_unwinds_in_what_is_deployed() {
+    let manifest = include_str!("../../Cargo.toml");
+    let profile = manifest.split("[profile.release]\n").nth(1).unwrap_or_default();
+    let profile = profile.split("\n\n").next().unwrap_or_default();
+    assert!(profile.lines().any(|line| line == "panic = \"unwind\""), "{profile}");
+}
+
 /// `cargo lambda watch` serves what the gateway serves.
 #[test]
 fn the_workspace_s_metadata_sends_every_path_to_its_function() -> Result {
