@@ -12,7 +12,6 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::auth::Caller;
 use crate::config::{RotatingSecret, sha256};
 use crate::params::Params;
 use crate::problem::Problem;
@@ -193,13 +192,6 @@ fn linked(body: Vec<u8>, kind: &'static str, next: Option<Next>) -> Response {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.extend(next.and_then(|next| next.link()).map(|link| (header::LINK, link)));
     response
-}
-
-impl Caller {
-    /// Its identity at its location, for a list that is another at another location.
-    pub fn local_identity(&self) -> String {
-        format!("{} {}", self.identity(), self.location_id().unwrap_or_default())
-    }
 }
 
 impl Params {

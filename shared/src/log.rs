@@ -1,9 +1,9 @@
 //! JSON lines on stderr, and nothing in them but what is named here: no other crate's lines pass,
 //! since the SDK's would show items and keys.
 
+mod call_context;
 mod line;
 mod metrics;
-mod call_context;
 mod scrub;
 
 use std::panic::PanicHookInfo;
@@ -117,7 +117,7 @@ impl Request<'_> {
         let is = |which: bool| f64::from(u8::from(which));
         let metrics = process.metrics.then(|| {
             Metrics::new(
-                process.whose(Some(&name)),
+                process.dimensions(Some(&name)),
                 &[("Requests", "Count", 1.0), ("Latency", "Milliseconds", self.duration_ms)],
                 &[
                     ("Errors", "Count", is(self.status >= 500)),
@@ -141,7 +141,7 @@ impl Work {
         };
         let metrics = process.metrics.then(|| {
             Metrics::new(
-                process.whose(None),
+                process.dimensions(None),
                 &[("Calls", "Count", 1.0), ("Duration", "Milliseconds", self.duration_ms)],
                 &[
                     ("Failures", "Count", failed),
@@ -206,10 +206,10 @@ pub fn services_are_trusted(services: usize) {
 
 /// What is spawned in a request or call, kept within it.
 pub fn within_the_current<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    let scope = CallContext::current();
+    let call = CallContext::current();
     async move {
-        match scope {
-            Some(scope) => scope.within(work).await,
+        match call {
+            Some(call) => call.within(work).await,
             None => work.await,
         }
     }
@@ -257,8 +257,9 @@ pub fn count(metric: &'static str, value: u64) {
 
 fn counted(process: &Process, metric: &'static str, value: u64) -> Option<String> {
     let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
-    let whose = Dimensions { service: None, ..process.whose(None) };
-    let metrics = process.metrics.then(|| Metrics::new(whose, &[(metric, "Count", value)], &[]));
+    let dimensions = Dimensions { service: None, ..process.dimensions(None) };
+    let metrics =
+        process.metrics.then(|| Metrics::new(dimensions, &[(metric, "Count", value)], &[]));
     metrics.and_then(|metrics| serde_json::to_string(&metrics).ok())
 }
 

@@ -131,15 +131,15 @@ impl Sentry {
     }
 
     /// Sends what there is to say of a call: what broke in it, and perhaps its trace.
-    pub async fn report(&self, scope: &CallContext, call: &Call<'_>) {
-        let found = scope.found();
+    pub async fn report(&self, context: &CallContext, call: &Call<'_>) {
+        let found = context.found();
         let broke = found.iter().any(|found| !matches!(found, Found::Storage { .. }));
         let mut envelopes: Vec<Envelope> = Vec::new();
         if broke || call.failed.is_some() {
-            envelopes.push(self.event(scope, call, &found).into());
+            envelopes.push(self.event(context, call, &found).into());
         }
         if rand::random::<f64>() < self.settings.traces {
-            envelopes.push(self.transaction(scope, call).into());
+            envelopes.push(self.transaction(context, call).into());
         }
         if envelopes.is_empty() || self.is_quiet() {
             return;
@@ -163,7 +163,7 @@ impl Sentry {
 
     /// What broke: told by the first bug or panic, else by the answer's code. The rest of what was
     /// found stands behind it.
-    fn event(&self, scope: &CallContext, call: &Call, found: &[Found]) -> Event<'static> {
+    fn event(&self, context: &CallContext, call: &Call, found: &[Found]) -> Event<'static> {
         let told = found.iter().find(|found| !matches!(found, Found::Storage { .. }));
         let told = told.or(found.first()).map(text);
         let breadcrumbs = found.iter().map(|found| Breadcrumb {
@@ -180,13 +180,13 @@ impl Sentry {
             environment: Some(self.environment.clone().into()),
             platform: "rust".into(),
             breadcrumbs: Values { values: breadcrumbs.collect() },
-            contexts: contexts(scope, call),
-            tags: tags(scope, call),
+            contexts: contexts(context, call),
+            tags: tags(context, call),
             ..Event::default()
         }
     }
 
-    fn transaction(&self, scope: &CallContext, call: &Call) -> Transaction<'static> {
+    fn transaction(&self, context: &CallContext, call: &Call) -> Transaction<'static> {
         let end = SystemTime::now();
         let took = Duration::try_from_secs_f64(call.duration_ms / 1_000.0).unwrap_or_default();
         Transaction {
@@ -196,8 +196,8 @@ impl Sentry {
             platform: "rust".into(),
             start_timestamp: end.checked_sub(took).unwrap_or(end),
             timestamp: Some(end),
-            contexts: contexts(scope, call),
-            tags: tags(scope, call),
+            contexts: contexts(context, call),
+            tags: tags(context, call),
             ..Transaction::default()
         }
     }
@@ -231,20 +231,20 @@ fn text(found: &Found) -> String {
     }
 }
 
-fn tags(scope: &CallContext, call: &Call) -> Map<String, String> {
+fn tags(context: &CallContext, call: &Call) -> Map<String, String> {
     let given = call.tags.iter().filter(|(_, value)| !value.is_empty());
     let mut tags: Map<_, _> =
         given.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     // It may be the caller's own.
-    tags.insert("request_id".to_owned(), scrubbed(&scope.request_id).into_owned());
-    if let Some(trace) = &scope.trace {
+    tags.insert("request_id".to_owned(), scrubbed(&context.request_id).into_owned());
+    if let Some(trace) = &context.trace {
         tags.insert("xray_trace_id".to_owned(), trace.x_ray().to_owned());
     }
     tags
 }
 
-fn contexts(scope: &CallContext, call: &Call) -> Map<String, Context> {
-    let trace = scope.trace.as_ref();
+fn contexts(context: &CallContext, call: &Call) -> Map<String, Context> {
+    let trace = context.trace.as_ref();
     let context = TraceContext {
         trace_id: trace.and_then(crate::trace::Trace::sentry).unwrap_or_default(),
         parent_span_id: trace.and_then(crate::trace::Trace::sentry_span),

@@ -52,14 +52,11 @@ async fn counted_at(
         if counted == 0 {
             return Ok((counters, before));
         }
-        let in_minute = |until| Partitions {
-            until: Some(until),
-            ..lapsing("lapsing", "open_in", coupon.to_string(), at)
-        };
         // What is expired first: whatever happens to it meanwhile is missed by the second count.
-        let (expired, all) = (in_minute(up_to(at)), in_minute(minute(at) + "~"));
-        let expired = store.count(&expired, Some(minute(at))).await?;
-        let all = store.count(&all, Some(minute(at))).await?;
+        let mut of_minute = lapsing("lapsing", "open_in", coupon.to_string(), at);
+        let expired = store.count(&of_minute, Some(minute(at))).await?;
+        of_minute.until = Some(minute(at) + "~");
+        let all = store.count(&of_minute, Some(minute(at))).await?;
         if all == counted || pause > Duration::from_millis(40) {
             return Ok((counters, before + expired));
         }
@@ -101,13 +98,9 @@ pub fn lapsing(
         values: vec![value],
         sort: "open_until",
         order: Order::Ascending,
-        until: Some(up_to(at)),
+        // Behind every id.
+        until: Some(format!("{at}#~")),
     }
-}
-
-/// Behind every id of a time.
-fn up_to(at: Timestamp) -> String {
-    format!("{at}#~")
 }
 
 pub async fn usage(store: &Store, coupon: Uuid, at: Timestamp) -> Result<Usage, Problem> {

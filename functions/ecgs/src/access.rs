@@ -44,6 +44,17 @@ pub async fn to_one<P: Permission>(
     Err(problem)
 }
 
+/// The same for a read, which is entered.
+pub async fn read<P: Permission>(
+    store: &Store,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<Header, Problem> {
+    let header = to_one::<P>(store, caller, Access::Read, id).await?;
+    store.enter_reads(caller, &[subject(id)]).await?;
+    Ok(header)
+}
+
 /// What came of a recording that was known a moment ago. One that was deleted meanwhile is entered
 /// as any that isn't there; one that is another by now can be asked for again.
 pub async fn unless_gone<P: Permission, T>(
@@ -58,15 +69,4 @@ pub async fn unless_gone<P: Permission, T>(
     }
     let is_same = to_one::<P>(store, caller, access, known.id).await?.version == known.version;
     Err(if is_same { samples::broken() } else { Problem::STORAGE_UNAVAILABLE })
-}
-
-/// The same for a read, which is entered.
-pub async fn read<P: Permission>(
-    store: &Store,
-    caller: &Caller,
-    id: Uuid,
-) -> Result<Header, Problem> {
-    let header = to_one::<P>(store, caller, Access::Read, id).await?;
-    store.enter_reads(caller, &[subject(id)]).await?;
-    Ok(header)
 }

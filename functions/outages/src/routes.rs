@@ -57,16 +57,16 @@ async fn start(
     let part = key.as_ref().map(|key| key.part(0));
     let (store, caller, timing) = (&store, &*caller, &Timing::USUAL);
     let decide = || table::begin(store, caller, &options, Trigger::Request, &given, timing);
-    let begun: Started = store.commit(part.as_ref(), decide).await?.body()?;
-    let run = if begun.is_new {
-        ended(store, begun.id, until).await?
+    let started: Started = store.commit(part.as_ref(), decide).await?.body()?;
+    let run = if started.is_new {
+        ended(store, started.id, until).await?
     } else {
-        table::read(store, begun.id).await?.run
+        table::read(store, started.id).await?.run
     };
     let location = format!("/outages/runs/{}", run.id);
     let answer = match run.state {
         RunState::Running => Answer::accepted(location, &run)?,
-        _ if !begun.is_new => Answer::accepted(location, &run)?,
+        _ if !started.is_new => Answer::accepted(location, &run)?,
         RunState::Succeeded | RunState::Failed => Answer::created(location, &run)?,
     };
     match &key {

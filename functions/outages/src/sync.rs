@@ -103,10 +103,10 @@ impl Sync {
     ) -> Result<Run, Problem> {
         let begin = || table::begin(&self.store, caller, options, trigger, given, &self.timing);
         loop {
-            let begun: Started = self.store.commit(None, begin).await?.body()?;
-            let run = self.perform(caller, begun.id, deadline).await?;
+            let started: Started = self.store.commit(None, begin).await?.body()?;
+            let run = self.perform(caller, started.id, deadline).await?;
             // An equal run that was waited for and died did nothing for this trigger.
-            if begun.is_new || !Row::died(&run) {
+            if started.is_new || !Row::died(&run) {
                 return Ok(run);
             }
         }

@@ -16,6 +16,14 @@ use shared::worker::{Handle, Worker};
 
 use common::{QUICK, app, check_rest, device, ended, outages};
 
+const SHORT: Timing = Timing {
+    connect: Duration::from_millis(50),
+    answer: Duration::from_millis(150),
+    lease: Duration::from_millis(700),
+    renew: Duration::from_millis(100),
+    ..QUICK
+};
+
 /// A worker whose runs are soon taken for dead.
 const SHORT_LIVED: Worker = Worker { start: short_lived, ..outages::WORKER };
 
@@ -23,14 +31,18 @@ fn short_lived(
     store: Store,
     get: &dyn Fn(&'static str) -> Option<String>,
 ) -> Result<Handle, BadSetting> {
-    let timing = Timing {
-        connect: Duration::from_millis(50),
-        answer: Duration::from_millis(150),
-        lease: Duration::from_millis(700),
-        renew: Duration::from_millis(100),
-        ..QUICK
-    };
-    outages::worker::start(store, get, timing)
+    outages::worker::start(store, get, SHORT)
+}
+
+/// One that has the time to say that it is alive, though storage fails again and again.
+const STEADY: Worker = Worker { start: steady, ..outages::WORKER };
+
+fn steady(
+    store: Store,
+    get: &dyn Fn(&'static str) -> Option<String>,
+) -> Result<Handle, BadSetting> {
+    let lease = Duration::from_millis(2_500);
+    outages::worker::start(store, get, Timing { lease, ..SHORT })
 }
 
 /// One that doesn't say that it is alive.
@@ -52,15 +64,8 @@ fn hushed(
     store: Store,
     get: &dyn Fn(&'static str) -> Option<String>,
 ) -> Result<Handle, BadSetting> {
-    let timing = Timing {
-        connect: Duration::from_millis(50),
-        answer: Duration::from_millis(150),
-        lease: Duration::from_millis(700),
-        renew: Duration::from_mins(1),
-        longest_asked: Duration::from_secs(2),
-        ..QUICK
-    };
-    outages::worker::start(store, get, timing)
+    let (renew, longest_asked) = (Duration::from_mins(1), Duration::from_secs(2));
+    outages::worker::start(store, get, Timing { renew, longest_asked, ..SHORT })
 }
 
 const EVENT: &str = r#"{"sites": ["s"]}"#;
@@ -176,14 +181,14 @@ async fn storage_that_fails_at_random_loses_nothing() {
     for seed in 0..12 {
         upstream.set_outages(&outages("a", 10 + usize::try_from(seed).unwrap()));
         app.faults.at_random(seed, 0.15);
-        let calls = (0..3).map(|_| app.call(&SHORT_LIVED, event()));
+        let calls = (0..3).map(|_| app.call(&STEADY, event()));
         let runs = futures_util::future::join_all(calls).await;
         app.faults.stop();
         for run in runs.into_iter().flatten() {
             let state = ended(&run);
             assert!(state.starts_with("posted") || state.starts_with("unchanged"), "{seed}: {run}");
         }
-        let next = app.call(&SHORT_LIVED, event()).await.unwrap();
+        let next = app.call(&STEADY, event()).await.unwrap();
         assert_eq!(next["state"], "succeeded", "{seed}: {next}");
         check_accepted(&app, &upstream).await;
         check_rest(&app).await;

@@ -147,7 +147,12 @@ impl Caller {
         self.user_id().map_or_else(|| self.username().to_owned(), |id| id.to_string())
     }
 
-    /// The same for the log.
+    /// The same at its location, for a list that is another at another location.
+    pub fn local_identity(&self) -> String {
+        format!("{} {}", self.identity(), self.location_id().unwrap_or_default())
+    }
+
+    /// What the log says of it.
     fn named(&self) -> Named {
         let text = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
         let scopes: Vec<_> = self.scopes().iter().map(Scope::name).collect();

@@ -62,7 +62,7 @@ impl Process {
         })
     }
 
-    pub fn whose<'a>(&'a self, route: Option<&'a str>) -> Dimensions<'a> {
+    pub fn dimensions<'a>(&'a self, route: Option<&'a str>) -> Dimensions<'a> {
         Dimensions { environment: &self.environment, service: Some(&self.service), route }
     }
 
@@ -81,11 +81,11 @@ fn members(object: &impl Serialize) -> String {
 
 /// Writes a line, which is a JSON object, to stderr.
 pub fn print(line: &str) {
-    let scope = CallContext::current();
-    let of_request = scope.as_deref().map_or_else(String::new, |scope| {
-        let trace = scope.trace.as_ref();
+    let call = CallContext::current();
+    let of_request = call.as_deref().map_or_else(String::new, |call| {
+        let trace = call.trace.as_ref();
         members(&OfRequest {
-            request_id: Some(&scope.request_id),
+            request_id: Some(&call.request_id),
             xray_trace_id: trace.map(crate::trace::Trace::x_ray),
             datadog: trace.map(crate::trace::Trace::datadog),
             datadog_span: trace.and_then(crate::trace::Trace::datadog_span),
