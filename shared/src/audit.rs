@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::config::RotatingSecret;
+use crate::store::{shard, shards};
 use crate::values::{Date, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,9 +150,6 @@ pub struct StoredEntry {
     pub hmac: String,
 }
 
-/// The index partitions that all entries of a kind share are so many.
-const SHARDS: u8 = 8;
-
 impl Entry {
     pub fn new(
         caller: &Caller,
@@ -223,11 +221,6 @@ impl Entry {
         }
     }
 
-    fn shard(&self) -> u8 {
-        let [_, _, _, _, _, _, _, random, ..] = self.id.into_bytes();
-        random % SHARDS
-    }
-
     pub(crate) fn signed(self, secret: &RotatingSecret) -> Result<StoredEntry, serde_json::Error> {
         let patient = self.patient_id.as_deref();
         let patient = patient.map(|id| patient_tag(self.location_id, id, secret.first()));
@@ -242,8 +235,8 @@ impl Entry {
         StoredEntry {
             pk: self.partition(),
             sk: self.id.to_string(),
-            listed_in: listed_in(&self.item_type, self.location_id, self.shard()),
-            day: day.map(|day| in_day(day, self.shard())).unwrap_or_default(),
+            listed_in: listed_in(&self.item_type, self.location_id, shard(self.id)),
+            day: day.map(|day| in_day(day, shard(self.id))).unwrap_or_default(),
             patient,
             entry: self,
             hmac: String::new(),
@@ -277,7 +270,7 @@ fn listed_in(item_type: &str, location: Option<Uuid>, shard: u8) -> String {
 
 /// The partitions of a list of entries, of one location where they belong to one.
 pub fn lists(item_type: ItemType, location: Option<Uuid>) -> Vec<String> {
-    (0..SHARDS).map(|shard| listed_in(item_type.name(), location, shard)).collect()
+    shards(|shard| listed_in(item_type.name(), location, shard))
 }
 
 fn in_day(day: Date, shard: u8) -> String {
@@ -286,7 +279,7 @@ fn in_day(day: Date, shard: u8) -> String {
 
 /// The partitions of the entries of one day (UTC).
 pub fn days(day: Date) -> Vec<String> {
-    (0..SHARDS).map(|shard| in_day(day, shard)).collect()
+    shards(|shard| in_day(day, shard))
 }
 
 /// The partition of the entries of one item.

@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, Method, header};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -43,6 +44,19 @@ impl Body {
         read: impl for<'f, 'n> FnOnce(&mut Object<'f, 'n>) -> Option<T>,
     ) -> Result<T, Problem> {
         Ok(Fields::read(&self.node()?, members, read)?)
+    }
+
+    /// Reads what the body, as a JSON Merge Patch (RFC 7396), makes of `old`.
+    pub fn patch<T>(
+        &self,
+        old: &impl Serialize,
+        members: Members,
+        read: impl for<'f, 'n> FnOnce(&mut Object<'f, 'n>) -> Option<T>,
+    ) -> Result<T, Problem> {
+        let patch = self.node()?;
+        let old = serde_json::to_vec(old).map_err(|_| Problem::INTERNAL)?;
+        let old = Node::parse(&old).map_err(|_| Problem::INTERNAL)?;
+        Ok(Fields::read(&old.merged_with(patch), members, read)?)
     }
 
     /// The key that the header says.

@@ -87,16 +87,30 @@ pub fn integer(range: RangeInclusive<i64>) -> impl Fn(&Node) -> Result<i64, Wron
     }
 }
 
-/// A whole number of a query, as `form` says: digits alone.
+/// A whole number of a query, as `form` says: digits, behind a sign those of no range here.
 pub fn whole<N: FromStr + PartialOrd>(
     range: RangeInclusive<N>,
     form: &'static str,
 ) -> impl Fn(&str) -> Result<N, Wrong> {
     move |text| {
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Wrong::invalid(form));
         }
         text.parse::<N>().ok().filter(|n| range.contains(n)).ok_or(Wrong::OUT_OF_RANGE)
+    }
+}
+
+/// A number of a query, as `form` says: digits, perhaps with a sign and a point.
+pub fn plain(
+    range: RangeInclusive<f64>,
+    form: &'static str,
+) -> impl Fn(&str) -> Result<f64, Wrong> {
+    move |text| {
+        let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b));
+        let value = Some(text).filter(|_| is_plain).and_then(|text| text.parse().ok());
+        let value = value.ok_or(Wrong::invalid(form))?;
+        if range.contains(&value) { Ok(value) } else { Err(Wrong::OUT_OF_RANGE) }
     }
 }
 

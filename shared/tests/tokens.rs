@@ -128,9 +128,11 @@ async fn a_service_acts_for_a_user_within_what_both_may_do() {
     let here = prepay().sign(&service_header("prepay"), &here);
     assert_eq!(called(&app, &here).await.status, 200);
     let elsewhere = "019b0000-0000-7000-8000-000000000001";
-    let other = prepay()
-        .sign(&service_header("prepay"), &changed(&claims, "location_id", json!(elsewhere)));
-    assert_eq!(called(&app, &other).await.problem(), "403 forbidden");
+    for other in [elsewhere, "here", ""] {
+        let other = changed(&claims, "location_id", json!(other));
+        let other = prepay().sign(&service_header("prepay"), &other);
+        assert_eq!(called(&app, &other).await.problem(), "403 forbidden");
+    }
     let contradicted = app
         .anon()
         .header("authorization", &format!("Bearer {here}"))
@@ -173,7 +175,7 @@ async fn any_other_service_token_is_401_with_the_same_body() {
         ("jti", json!("a\nb")),
         ("jti", json!("x".repeat(129))),
         ("nbf", json!(now() + 120)),
-        ("location_id", json!("here")),
+        ("location_id", json!(7)),
     ] {
         bad.push(prepay().sign(&header, &changed(&claims, name, value)));
     }
@@ -281,6 +283,29 @@ async fn a_user_s_own_token_is_checked_against_the_issuer_s_keys() {
     ] {
         assert_eq!(called(&app, &token).await.problem(), "401 unauthenticated", "{token}");
     }
+}
+
+#[tokio::test]
+async fn a_token_needs_no_key_id_where_the_issuer_has_one_key_that_can_be_used() {
+    let issuer = Issuer::start().await;
+    let ec = SigningKey::ec();
+    let unknown = [
+        json!({"kty": "EC", "crv": "secp256k1", "kid": "odd", "x": "AA", "y": "AA"}),
+        json!({"kty": "OKP", "crv": "X25519", "kid": "odder", "x": "AA"}),
+        json!({"kid": "none"}),
+    ];
+    let without_id = changed(&ec.ec_jwk(""), "kid", Value::Null);
+    issuer.keys.lock().expect("keys").extend(unknown.into_iter().chain([without_id]));
+    let app = TestApp::start_with(&[PROBE], &issuer.settings()).await;
+    let (_, ada) = app.user_key_and_id("ada", &[]).await;
+    let claims = issuer.claims(&ada.to_string());
+    let token = ec.sign(&json!({"alg": "ES256"}), &claims);
+    assert_eq!(called(&app, &token).await.status, 200);
+    let named = ec.sign(&json!({"alg": "ES256", "kid": "odd"}), &claims);
+    assert_eq!(called(&app, &named).await.problem(), "401 unauthenticated");
+    issuer.keys.lock().expect("keys").push(SigningKey::ec().ec_jwk("another"));
+    let elsewhere = app.another_instance().await;
+    assert_eq!(called(&elsewhere, &token).await.problem(), "401 unauthenticated");
 }
 
 #[tokio::test]

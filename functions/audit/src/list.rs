@@ -192,7 +192,7 @@ impl Question {
         let selective = self.username.is_some() || self.access.is_some();
         let mut looked = Looked::default();
         let keep = |row: Row| self.fits(&row, location, &tags).then_some(row);
-        let page = store.page(&partitions, after, paging.limit, selective, &mut looked, keep);
+        let page = store.search(&partitions, after, paging.limit, selective, &mut looked, keep);
         let page = page.await?;
         let key = |row: &Row| seal_key(row.text("pk"), row.text("sk"));
         let keys: Vec<_> = page.items.iter().map(key).collect();

@@ -106,6 +106,6 @@ async fn is_of(store: &Store, caller: &Caller, pk: &str) -> Result<bool, Problem
     let mut looked = Looked::default();
     let of_location = |row: Row| Some(row).filter(|row| row.is_at(location.as_deref()));
     let entries = Partitions::of_table(Table::Audit, pk.to_owned());
-    let page = store.page(&entries, None, 1, false, &mut looked, of_location).await?;
+    let page = store.search(&entries, None, 1, false, &mut looked, of_location).await?;
     Ok(!page.items.is_empty() || looked.is_nothing())
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::audit::days;
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Partitions, Store, Table};
+use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table};
 use shared::values::{Date, Timestamp};
 use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 
@@ -179,9 +179,7 @@ impl Sweep {
                 if Instant::now() >= until {
                     return Err(Failed("the time was up before everything was looked through"));
                 }
-                let mut looked = Looked::default();
-                let page = store.page(list, after, 1_000, true, &mut looked, Some);
-                let page = page.await?;
+                let page = store.page(list, after, 1_000, Some).await?;
                 sealed += seal_missing(store, &page.items).await?;
                 after = page.next;
                 if after.is_none() {

@@ -99,7 +99,8 @@ async fn bad_questions_are_refused_and_no_other_type_is_known() {
     let (_app, ada) = app().await;
     for (query, wrong) in [
         ("start_ms=x", "start_ms invalid_value"),
-        ("end_ms=-1", "end_ms invalid_value"),
+        ("end_ms=-1", "end_ms out_of_range"),
+        ("end_ms=-", "end_ms invalid_value"),
         ("start_ms=99999999999999999999", "start_ms out_of_range"),
         ("start_ms=2&end_ms=1", "end_ms invalid_value"),
         ("item_id=1", "item_id invalid_value"),

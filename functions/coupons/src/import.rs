@@ -15,7 +15,7 @@ use shared::import::{Counts, Import, Row};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Change, Looked, Order, Page, Store};
+use shared::store::{Change, Order, Page, Store};
 use shared::values::Timestamp;
 
 use crate::coupon::Coupon;
@@ -81,10 +81,9 @@ pub async fn export(
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 100)?;
-    let after = paging.after.clone();
     let oldest_first = Source::All.partitions(Order::Ascending);
     let page: Page<Coupon> =
-        store.page(&oldest_first, after, paging.limit, false, &mut Looked::default(), Some).await?;
+        store.page(&oldest_first, paging.after.clone(), paging.limit, Some).await?;
     let contents: Vec<_> = page.items.iter().map(|coupon| table::content(&coupon.terms)).collect();
     let counts = table::counts(&store, &contents).await?;
     let mut items = Vec::new();

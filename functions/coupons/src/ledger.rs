@@ -22,12 +22,11 @@ use shared::answer::Answer;
 use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
-use shared::store::{Change, Counting, ItemKey, Order, Partitions, Store, Table};
+use shared::store::{Change, Counting, ItemKey, Order, Partitions, Store, Table, shard, shards};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::redemption::{Redemption, State};
-use crate::table::{SHARDS, shard};
 
 fn hash(id: &str) -> String {
     hex::encode(digest(&SHA256, id.as_bytes()))
@@ -197,7 +196,7 @@ pub fn list(coupon: Uuid) -> Partitions {
         table: Table::Coupons,
         index: None,
         attribute: "pk",
-        values: (0..SHARDS).map(|shard| format!("redemptions#{coupon}#{shard}")).collect(),
+        values: shards(|shard| format!("redemptions#{coupon}#{shard}")),
         sort: "sk",
         order: Order::Descending,
         until: None,

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use rust_decimal::prelude::ToPrimitive;
 use shared::app::App;
 use shared::auth::Anyone;
 use shared::fields::Wrong;
@@ -11,7 +10,7 @@ use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::{Looked, Order, Page, Store};
-use shared::values::{Timestamp, decimal, text};
+use shared::values::{Timestamp, plain, text};
 
 use crate::coupon::{Coupon, Seen, StatusFilter};
 use crate::near::Search;
@@ -57,7 +56,9 @@ pub async fn list(
     let couponcode = params.optional("couponcode", text::<256>);
     let at = params.optional("at", Timestamp::parse);
     let near = params.optional("near", Place::parse);
-    let radius_km = params.optional("radius_km", radius_km);
+    let positive = f64::MIN_POSITIVE..=100.0;
+    let radius_km =
+        params.optional("radius_km", plain(positive, "This must be a number of km, such as 2.5."));
     if radius_km.is_some() && !params.has("near") {
         params.wrong("near", Wrong::REQUIRED);
     }
@@ -72,12 +73,6 @@ pub async fn list(
         None => filters.by_age(&store, &paging).await?,
     };
     paging.answer(&page)
-}
-
-/// Above 0, up to 100.
-fn radius_km(text: &str) -> Result<f64, Wrong> {
-    let radius = decimal(text, 3, 6)?.to_f64().unwrap_or_default();
-    if radius > 0.0 && radius <= 100.0 { Ok(radius) } else { Err(Wrong::OUT_OF_RANGE) }
 }
 
 impl Filters {
@@ -124,7 +119,7 @@ impl Filters {
             // Where some may turn out to be used up, as many are judged at once as a page may have.
             let most = if selective { MOST_AT_ONCE } else { paging.limit };
             let found = store
-                .page(&partitions, page.next.take(), most, selective, &mut looked, keep)
+                .search(&partitions, page.next.take(), most, selective, &mut looked, keep)
                 .await?;
             page.next = found.next;
             for seen in seen(store, found.items, self.at).await? {

@@ -254,7 +254,8 @@ async fn read(
         until: Some(format!("{last}#~")),
     };
     let mut looked = Looked::default();
-    let page =
-        store.page(&partitions, after.or(Some(first)), OF_A_CELL, false, &mut looked, Some).await?;
+    let page = store
+        .search(&partitions, after.or(Some(first)), OF_A_CELL, false, &mut looked, Some)
+        .await?;
     Ok((cell, page, looked))
 }

@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use shared::fields::Wrong;
+use shared::values::plain;
 
 /// The mean radius of the Earth (IUGG), km.
 const EARTH_KM: f64 = 6_371.008_8;
@@ -22,11 +23,11 @@ pub struct Place {
 impl Place {
     /// `lat,long` in degrees.
     pub fn parse(text: &str) -> Result<Self, Wrong> {
-        const FORM: Wrong = Wrong::invalid("This must be lat,long in degrees, such as 51.5,-0.12.");
-        let (lat, long) = text.split_once(',').ok_or(FORM)?;
-        let (lat, long) = (degrees(lat).ok_or(FORM)?, degrees(long).ok_or(FORM)?);
-        let on_earth = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&long);
-        if on_earth { Ok(Self { lat, long }) } else { Err(Wrong::OUT_OF_RANGE) }
+        const FORM: &str = "This must be lat,long in degrees, such as 51.5,-0.12.";
+        let (lat, long) = text.split_once(',').ok_or(Wrong::invalid(FORM))?;
+        let lat = plain(-90.0..=90.0, FORM)(lat.trim())?;
+        let long = plain(-180.0..=180.0, FORM)(long.trim())?;
+        Ok(Self { lat, long })
     }
 
     /// The cell of the last level that the place lies in.
@@ -61,11 +62,6 @@ impl Place {
             long: if self.long > 0.0 { self.long - 180.0 } else { self.long + 180.0 },
         }
     }
-}
-
-fn degrees(text: &str) -> Option<f64> {
-    let plain = text.trim().bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b));
-    text.trim().parse().ok().filter(|_| plain)
 }
 
 /// A rectangle of the curve: `x` and `y` have `level` bits, from the west and from the south.

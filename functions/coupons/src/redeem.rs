@@ -13,7 +13,7 @@ use shared::http::{Ids, NoParams};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Change, Looked, Page, Store};
+use shared::store::{Change, Page, Store};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
@@ -169,9 +169,7 @@ pub async fn list(
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let ledger = ledger::list(id);
-    let mut looked = Looked::default();
-    let keep = Some::<Redemption>;
-    let page = store.page(&ledger, paging.after.clone(), paging.limit, false, &mut looked, keep);
+    let page = store.page(&ledger, paging.after.clone(), paging.limit, Some::<Redemption>);
     let ((), page) = futures_util::try_join!(table::existed(&store, id), page)?;
     let now = Timestamp::now();
     let items = page.items.iter().map(|redemption| redemption.seen_at(now)).collect();

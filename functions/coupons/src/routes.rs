@@ -6,9 +6,7 @@ use shared::answer::Answer;
 use shared::auth::permissions::CouponsWrite;
 use shared::auth::{Allowed, Anyone, Caller};
 use shared::body::Body;
-use shared::fields::Fields;
 use shared::http::{Ids, NoParams, Routes};
-use shared::json::Node;
 use shared::params::Params;
 use shared::precondition::IfMatch;
 use shared::problem::Problem;
@@ -90,14 +88,7 @@ async fn patch(
     if_match: IfMatch,
     body: Body,
 ) -> Result<Answer, Problem> {
-    let patch = body.node()?;
-    let merged = |old: &Terms| -> Result<Terms, Problem> {
-        let json = serde_json::to_vec(old).map_err(|_| Problem::INTERNAL)?;
-        let current = Node::parse(&json).map_err(|_| Problem::INTERNAL)?;
-        let merged = current.merged_with(patch.clone());
-        Fields::read(&merged, MEMBERS, Terms::read).map_err(Problem::from)
-    };
-    amend(&store, &caller, id, &if_match, merged).await
+    amend(&store, &caller, id, &if_match, |old| body.patch(old, MEMBERS, Terms::read)).await
 }
 
 /// Gives a coupon the terms that follow from those that it has.

@@ -6,7 +6,7 @@ use shared::answer::Answer;
 use shared::audit::Access;
 use shared::auth::Caller;
 use shared::problem::Problem;
-use shared::store::{Change, Counters, Looked, Otherwise, Partitions, Store, Table};
+use shared::store::{Change, Counters, Otherwise, Partitions, Store, Table};
 use shared::values::Timestamp;
 
 use crate::coupon::{Coupon, Usage};
@@ -106,9 +106,8 @@ impl Standing {
         lapsing: Partitions,
         missing: i64,
     ) -> Result<bool, Problem> {
-        let mut looked = Looked::default();
-        let page = store.page(&lapsing, None, CANDIDATES, false, &mut looked, Some::<Redemption>);
-        let mut candidates = page.await?.items;
+        let page = store.page(&lapsing, None, CANDIDATES, Some::<Redemption>).await?;
+        let mut candidates = page.items;
         candidates.shuffle(&mut rand::rng());
         candidates.retain(|new| self.reclaimed.iter().all(|known| known.order_id != new.order_id));
         let room = MOST_RECLAIMED.saturating_sub(self.reclaimed.len());

@@ -17,7 +17,7 @@ use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
 use shared::store::{
-    Change, Counters, Counting, ItemKey, Looked, Order, Otherwise, Partitions, Store, Table,
+    Change, Counters, Counting, ItemKey, Order, Otherwise, Partitions, Store, Table, shard, shards,
 };
 use shared::values::Timestamp;
 use uuid::Uuid;
@@ -26,7 +26,6 @@ use crate::coupon::Coupon;
 use crate::place::{Cell, Place};
 use crate::terms::Terms;
 
-pub const SHARDS: u8 = 8;
 const COUNTER: &str = "coupons";
 
 /// A coupon as it is stored, with the attributes that indexes need beside the terms' own.
@@ -56,13 +55,6 @@ impl<'a> Row<'a> {
             coupon,
         }
     }
-}
-
-/// Which of the shards a thing belongs to: by the bits behind its id's time, which are random, or
-/// a row's place in its import.
-pub fn shard(id: Uuid) -> u8 {
-    let [_, _, _, _, _, _, _, place, ..] = id.into_bytes();
-    place % SHARDS
 }
 
 pub fn coupon_key(id: Uuid) -> ItemKey {
@@ -176,7 +168,7 @@ impl Source<'_> {
             Self::Couponcode(code) => ("couponcode", vec![(*code).to_owned()]),
             Self::Merchant(merchant) => ("merchant", vec![(*merchant).to_owned()]),
             Self::Category(category) => ("category", vec![(*category).to_owned()]),
-            Self::All => ("all", (0..SHARDS).map(|shard| shard.to_string()).collect()),
+            Self::All => ("all", shards(|shard| shard.to_string())),
         };
         let attribute = if index == "all" { "all_shard" } else { index };
         let index = Some(index);
@@ -207,8 +199,6 @@ pub async fn oldest(store: &Store, content: String) -> Result<Option<Uuid>, Prob
         order: Order::Ascending,
         until: None,
     };
-    let page = store
-        .page(&partitions, None, 1, false, &mut Looked::default(), |row: IndexRow| Some(row.id))
-        .await?;
+    let page = store.page(&partitions, None, 1, |row: IndexRow| Some(row.id)).await?;
     Ok(page.items.into_iter().next())
 }

@@ -246,11 +246,12 @@ async fn filters_go_with_it_and_bad_places_are_refused() {
     for (query, wrong) in [
         ("near=1", "near invalid_value"),
         ("near=91,0", "near out_of_range"),
+        ("near=0,-181", "near out_of_range"),
         ("near=1,2,3", "near invalid_value"),
         ("near=inf,0", "near invalid_value"),
         ("near=1,1&radius_km=0", "radius_km out_of_range"),
         ("near=1,1&radius_km=100.1", "radius_km out_of_range"),
-        ("near=1,1&radius_km=-1", "radius_km invalid_value"),
+        ("near=1,1&radius_km=-1", "radius_km out_of_range"),
         ("near=1,1&radius_km=1e1", "radius_km invalid_value"),
         ("radius_km=5", "near required"),
     ] {

@@ -14,7 +14,7 @@ use shared::http::{Ids, NoParams, Routes};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Begun, Change, IdempotencyKey, Looked, Page, Store, Table};
+use shared::store::{Begun, Change, IdempotencyKey, Page, Store, Table};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
@@ -109,11 +109,8 @@ async fn list(
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     let (recordings, now) = (table::of_user(user), Timestamp::now());
-    let mut looked = Looked::default();
     let keep = |header: Header| Some(header.at(now));
-    let page = store
-        .page(&recordings, paging.after.clone(), paging.limit, false, &mut looked, keep)
-        .await?;
+    let page = store.page(&recordings, paging.after.clone(), paging.limit, keep).await?;
     let subjects: Vec<_> = page.items.iter().map(|header| table::subject(header.id)).collect();
     store.enter_reads(&caller, &subjects).await?;
     paging.answer(&Page { items: page.items.iter().map(Header::shown).collect(), next: page.next })

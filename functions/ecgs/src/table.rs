@@ -7,14 +7,12 @@ use shared::answer::Answer;
 use shared::audit::{Access, Entry, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table};
+use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table, shard, shards};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::recording::{Header, Status};
 use crate::samples::Chunk;
-
-const SHARDS: u8 = 8;
 
 #[derive(Serialize)]
 struct HeaderRow<'a> {
@@ -30,12 +28,11 @@ struct HeaderRow<'a> {
 
 impl<'a> HeaderRow<'a> {
     fn of(header: &'a Header) -> Self {
-        let [.., random] = header.id.into_bytes();
         let is_open = ![Status::Done, Status::Failed].contains(&header.status);
         Self {
             user: header.is_visible().then_some(header.user_id),
             by_date: sort_key(header),
-            open: is_open.then(|| open_in(random % SHARDS)),
+            open: is_open.then(|| open_in(shard(header.id))),
             open_since: format!("{}#{}", header.created_at, header.id),
             header,
         }
@@ -87,7 +84,7 @@ pub fn open_before(time: Timestamp) -> Partitions {
         table: Table::Ecgs,
         index: Some("open"),
         attribute: "open",
-        values: (0..SHARDS).map(open_in).collect(),
+        values: shards(open_in),
         sort: "open_since",
         order: Order::Ascending,
         until: Some(time.to_string()),

@@ -12,7 +12,7 @@ use shared::http::{Ids, NoParams};
 use shared::params::Params;
 use shared::problem::Problem;
 use shared::store::Store;
-use shared::values::whole;
+use shared::values::{plain, whole};
 use uuid::Uuid;
 
 use crate::analysis::insights::ALGORITHM_VERSION;
@@ -124,17 +124,6 @@ pub async fn insights(
     Ok(response)
 }
 
-/// Seconds, with a fraction.
-fn seconds(range: std::ops::RangeInclusive<f64>) -> impl Fn(&str) -> Result<f64, Wrong> {
-    move |text| {
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let seconds = Some(text).filter(|_| plain).and_then(|text| text.parse().ok());
-        let seconds: f64 =
-            seconds.ok_or(Wrong::invalid("This must be a number of seconds, such as 2.5."))?;
-        if range.contains(&seconds) { Ok(seconds) } else { Err(Wrong::OUT_OF_RANGE) }
-    }
-}
-
 /// `GET /ecgs/{id}/plot.svg`
 pub async fn plot(
     store: Store,
@@ -144,6 +133,7 @@ pub async fn plot(
 ) -> Result<Response, Problem> {
     let recording = access::to_one::<EcgsRead>(&store, &caller, Access::Read, id).await?;
     let mut params = Params::parse(uri.query(), &["start_s", "duration_s", "lead"]);
+    let seconds = |range| plain(range, "This must be a number of seconds, such as 2.5.");
     let start_s = params.optional("start_s", seconds(0.0..=1e8)).unwrap_or(0.0);
     let duration_s = params.optional("duration_s", seconds(1e-3..=3_600.0)).unwrap_or(10.0);
     let lead = lead(&mut params, &recording);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shared::log;
 use shared::problem::Problem;
-use shared::store::{ItemKey, Looked, Store, Table};
+use shared::store::{ItemKey, Store, Table};
 use shared::values::Timestamp;
 use shared::worker::{Event, Failed, Handle, done_before, key_of, stream_records};
 use uuid::Uuid;
@@ -115,9 +115,8 @@ async fn sweep(store: &Store) -> Result<usize, Problem> {
     let open = table::open_before(hour_ago);
     let (mut found, mut after) = (0, None);
     loop {
-        let mut looked = Looked::default();
         let id = |key: ItemKey| table::id_of(&key.pk);
-        let page = store.page(&open, after, 1_000, true, &mut looked, id).await?;
+        let page = store.page(&open, after, 1_000, id).await?;
         for id in page.items {
             found += 1;
             let Some(header) = table::header(store, id).await? else { continue };

@@ -180,7 +180,7 @@ async fn a_picture_shows_the_window_that_is_asked_for() {
     assert!(text.contains("aVF") && !text.contains("V6"));
     for (query, wrong) in [
         ("lead=V9", "lead invalid_value"),
-        ("start_s=-1", "start_s invalid_value"),
+        ("start_s=-1", "start_s out_of_range"),
         ("start_s=NaN", "start_s invalid_value"),
         ("duration_s=0", "duration_s out_of_range"),
         ("duration_s=3601", "duration_s out_of_range"),

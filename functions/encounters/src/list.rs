@@ -160,7 +160,7 @@ impl Question {
             > 1;
         let mut looked = Looked::default();
         let mut page = store
-            .page(
+            .search(
                 &partitions,
                 paging.after.clone().or(last),
                 paging.limit,

@@ -122,7 +122,7 @@ async fn versions_and_ids_that_are_none_are_refused() {
     let path = ada.post("/encounters", &visit()).await.header("location").to_owned();
     for (version, code) in [
         ("0", "out_of_range"),
-        ("-1", "invalid_value"),
+        ("-1", "out_of_range"),
         ("x", "invalid_value"),
         ("", "invalid_value"),
     ] {

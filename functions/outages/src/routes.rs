@@ -14,7 +14,7 @@ use shared::http::{Ids, NoParams, Routes};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Begun, Looked, Store};
+use shared::store::{Begun, Store};
 use uuid::Uuid;
 
 use crate::run::{Options, Run, RunState, Trigger};
@@ -98,12 +98,8 @@ async fn list(
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
-    let (runs, mut looked) = (table::list(), Looked::default());
-    let page =
-        store.page(&runs, paging.after.clone(), paging.limit, false, &mut looked, |row: Row| {
-            Some(row.run)
-        });
-    paging.answer(&page.await?)
+    let (runs, run) = (table::list(), |row: Row| Some(row.run));
+    paging.answer(&store.page(&runs, paging.after.clone(), paging.limit, run).await?)
 }
 
 /// `GET /outages/runs/{id}`

@@ -7,7 +7,7 @@ use shared::answer::Answer;
 use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table};
+use shared::store::{Change, ItemKey, Order, Otherwise, Partitions, Store, Table, shard, shards};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
@@ -16,7 +16,6 @@ use crate::plan::Kept;
 use crate::run::{Options, Run, Trigger};
 use crate::settings::Timing;
 
-const SHARDS: u8 = 8;
 /// A run that was asked for and that the worker hasn't begun by then isn't coming any more.
 const BEGUN_WITHIN_MS: i64 = 15 * 60 * 1_000;
 /// What the stream's filter in template.yaml looks for.
@@ -58,10 +57,9 @@ pub struct Row {
 impl Row {
     fn new(options: Options, trigger: Trigger, now: Timestamp) -> Self {
         let id = Uuid::now_v7();
-        let [_, _, _, _, _, _, _, random, ..] = id.into_bytes();
         Self {
             id,
-            all_shard: (random % SHARDS).to_string(),
+            all_shard: shard(id).to_string(),
             calls: (trigger == Trigger::Request).then(|| CALLS.to_owned()),
             version: 1,
             stage: Stage::Requested,
@@ -161,7 +159,7 @@ pub fn list() -> Partitions {
         table: Table::Outages,
         index: Some("all"),
         attribute: "all_shard",
-        values: (0..SHARDS).map(|shard| shard.to_string()).collect(),
+        values: shards(|shard| shard.to_string()),
         sort: "id",
         order: Order::Descending,
         until: None,

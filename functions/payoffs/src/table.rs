@@ -6,7 +6,7 @@ use shared::answer::Answer;
 use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Page, Partitions, Store, Table};
+use shared::store::{Change, ItemKey, Order, Otherwise, Page, Partitions, Store, Table};
 use uuid::Uuid;
 
 use crate::payoff::Payoff;
@@ -73,5 +73,5 @@ pub async fn list(
         order: Order::Descending,
         until: None,
     };
-    store.page(&payoffs, after, limit, false, &mut Looked::default(), Some).await
+    store.page(&payoffs, after, limit, Some).await
 }

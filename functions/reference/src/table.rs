@@ -17,14 +17,15 @@ use shared::fields::{Members, Object};
 use shared::import::{Counts, ITEMS_OF_A_PART, Import, Row};
 use shared::list::Paging;
 use shared::problem::Problem;
-use shared::store::{Change, ItemKey, Looked, Order, Otherwise, Page, Partitions, Store, Table};
+use shared::store::{
+    Change, ItemKey, Order, Otherwise, Page, Partitions, Store, Table, shard, shards,
+};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
 use crate::franchise::{Franchise, Listing, MEMBERS, indexed, key, words};
 use crate::search::Query;
 
-const SHARDS: u8 = 8;
 /// Items of one transaction, one of which is the idempotency record.
 const ITEMS: usize = 99;
 
@@ -82,9 +83,8 @@ fn word_key(word: &str, id: Uuid) -> ItemKey {
 
 impl Stored {
     fn of(id: Uuid, version: u64, listing: &Listing) -> Self {
-        let [.., last] = id.into_bytes();
         Self {
-            all_shard: (last % SHARDS).to_string(),
+            all_shard: shard(id).to_string(),
             version,
             renamed: None,
             franchise: Franchise { id, listing: listing.clone() },
@@ -238,14 +238,13 @@ pub async fn list(store: &Store, paging: &Paging) -> Result<Page<Franchise>, Pro
         table: Table::Franchises,
         index: Some("all"),
         attribute: "all_shard",
-        values: (0..SHARDS).map(|shard| shard.to_string()).collect(),
+        values: shards(|shard| shard.to_string()),
         sort: "id",
         order: Order::Descending,
         until: None,
     };
     let keep = |stored: Stored| Some(stored.franchise);
-    let after = paging.after.clone();
-    store.page(&all, after, paging.limit, false, &mut Looked::default(), keep).await
+    store.page(&all, paging.after.clone(), paging.limit, keep).await
 }
 
 /// The franchises that a query finds, by the word that its longest one begins.
@@ -277,8 +276,7 @@ pub async fn search(
     };
     let keep = |row: Word| is_found(&row, &row.name).then_some(row);
     let after = paging.after.clone().or_else(|| Some(prefix.clone()));
-    let page =
-        store.page(&begun_so, after, paging.limit, false, &mut Looked::default(), keep).await?;
+    let page = store.page(&begun_so, after, paging.limit, keep).await?;
     let ids: Vec<_> = page.items.iter().map(|row| row.franchise_id.as_str()).collect();
     let stored = read_all(store, &ids).await?;
     let found = page.items.iter().filter_map(|row| {

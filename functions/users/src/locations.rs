@@ -11,7 +11,7 @@ use shared::http::{Ids, NoParams};
 use shared::list::Paging;
 use shared::params::Params;
 use shared::problem::Problem;
-use shared::store::{Looked, Page, Store};
+use shared::store::{Page, Store};
 use shared::values::Timestamp;
 use uuid::Uuid;
 
@@ -67,11 +67,9 @@ pub async fn list(
 
 /// The default location isn't stored; its id makes it the last.
 async fn all(store: &Store, paging: &Paging) -> Result<Page<Uuid>, Problem> {
-    let (locations, mut looked) = (table::locations(), Looked::default());
     let keep = |row: Listed| Some(row.sk);
-    let mut page = store
-        .page(&locations, paging.after.clone(), paging.limit, false, &mut looked, keep)
-        .await?;
+    let mut page =
+        store.page(&table::locations(), paging.after.clone(), paging.limit, keep).await?;
     match (&page.next, page.items.len() < paging.limit) {
         (None, true) => page.items.push(DEFAULT_LOCATION),
         (None, false) => page.next = page.items.last().map(Uuid::to_string),

@@ -14,7 +14,7 @@ use shared::openapi::{Answer, Body, Description, Header, Operation, Who};
 
 use crate::location::{self, Location};
 use crate::routes::{Key, Me, NewKey, Registered};
-use crate::user::{Amendment, MOST_IDS, NewUser};
+use crate::user::{MOST_IDS, NewUser, Terms};
 
 fn username() -> Value {
     says(pattern("^[A-Za-z0-9._@-]{1,64}$"), "One whatever the case, and not `admin`.")
@@ -70,10 +70,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 json!({"username": "ada", "scopes": ["coupons:write"]}),
             ),
         ),
-        (
-            "UserPatch",
-            example(body(Amendment::MEMBERS, &[], &amendment), json!({"disabled": true})),
-        ),
+        ("UserPatch", example(body(Terms::MEMBERS, &[], &amendment), json!({"disabled": true}))),
         ("User", example(answer::<User>(&known), user)),
         (
             "RegisteredUser",

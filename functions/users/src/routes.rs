@@ -16,13 +16,13 @@ use shared::list::Paging;
 use shared::params::Params;
 use shared::precondition::{IfMatch, IfNoneMatch};
 use shared::problem::Problem;
-use shared::store::{Looked, Page, Store};
+use shared::store::{Page, Store};
 use shared::values::{Timestamp, uuid};
 use uuid::Uuid;
 
 use crate::locations;
 use crate::table::{self, Listed};
-use crate::user::{Amendment, NewUser, named_locations, username};
+use crate::user::{NewUser, Terms, named_locations, username};
 
 pub fn routes() -> Routes {
     Routes::default()
@@ -86,12 +86,13 @@ async fn amend(
     body: Body,
 ) -> Result<Answer, Problem> {
     let known = known_locations(&store, &body).await?;
-    let amendment = body.read(Amendment::MEMBERS, |user| Some(Amendment::read(user, &known)))?;
-    let (store, caller, if_match, amendment) = (&store, &caller, &if_match, &amendment);
+    let (store, caller, if_match, body, known) = (&store, &caller, &if_match, &body, &known);
     let decide = || async move {
         let old = table::read(store, id).await?;
         if_match.check(old.version)?;
-        let new = amendment.applied_to(&old, Timestamp::now());
+        let known = [known.as_slice(), &old.location_ids].concat();
+        let terms = body.patch(&old, Terms::MEMBERS, |user| Some(Terms::read(user, &known)))?;
+        let new = terms.of(&old, Timestamp::now());
         let answer = Answer::ok(&new)?.with_version(new.version);
         table::amend(caller, &old, &new, answer)
     };
@@ -171,17 +172,8 @@ async fn list(
             if !caller.may_see(location) {
                 return Err(Problem::NOT_YOURS);
             }
-            let members = table::members(location);
-            let mut looked = Looked::default();
-            let page = store.page(
-                &members,
-                paging.after.clone(),
-                paging.limit,
-                false,
-                &mut looked,
-                |row: Listed| Some(row.sk),
-            );
-            let page = page.await?;
+            let (members, id) = (table::members(location), |row: Listed| Some(row.sk));
+            let page = store.page(&members, paging.after.clone(), paging.limit, id).await?;
             let mut items = table::read_all(&store, &page.items).await?;
             items.retain(fits);
             Page { items, next: page.next }
@@ -249,13 +241,8 @@ async fn list_keys(
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
     let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
     table::read(&store, id).await?;
-    let mut looked = Looked::default();
-    let keys = table::keys(id);
-    let page =
-        store.page(&keys, paging.after.clone(), paging.limit, false, &mut looked, |row: Listed| {
-            Some(row.sk)
-        });
-    let page = page.await?;
+    let (keys, id_of_key) = (table::keys(id), |row: Listed| Some(row.sk));
+    let page = store.page(&keys, paging.after.clone(), paging.limit, id_of_key).await?;
     let keys = table::read_keys(&store, &page.items).await?;
     let subjects: Vec<_> = keys.iter().map(|key| table::of_key(key.key_id)).collect();
     store.enter_reads(&caller, &subjects).await?;

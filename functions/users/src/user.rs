@@ -15,57 +15,18 @@ const UNKNOWN_LOCATION: Wrong = Wrong::invalid("There is no such location.");
 /// The body of `POST /users`.
 pub struct NewUser {
     username: String,
-    scopes: Option<Scopes>,
-    location_ids: Option<Vec<Uuid>>,
-    oidc_subject: Option<String>,
+    terms: Terms,
     /// The names of the members that were sent.
     pub given: Vec<&'static str>,
 }
 
-/// The body of `PATCH /users/{id}`.
-pub struct Amendment {
-    scopes: To<Scopes>,
-    location_ids: To<Vec<Uuid>>,
-    oidc_subject: To<String>,
-    disabled: To<bool>,
-    rate_limit_per_minute: To<u32>,
-}
-
-/// What becomes of one member.
-#[derive(Clone)]
-enum To<T> {
-    /// It isn't named: as it is.
-    Stay,
-    /// A null: as a new user has it.
-    Usual,
-    Be(T),
-}
-
-impl<T> To<T> {
-    fn of(user: &Object, name: &str, value: Option<T>) -> Self {
-        match value {
-            Some(value) => Self::Be(value),
-            None if user.names(name) => Self::Usual,
-            None => Self::Stay,
-        }
-    }
-
-    fn or(self, old: T, usual: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Stay => old,
-            Self::Usual => usual(),
-            Self::Be(value) => value,
-        }
-    }
-
-    /// For a member that a new user doesn't have.
-    fn or_none(self, old: Option<T>) -> Option<T> {
-        match self {
-            Self::Stay => old,
-            Self::Usual => None,
-            Self::Be(value) => Some(value),
-        }
-    }
+/// What can be changed of a user.
+pub struct Terms {
+    scopes: Scopes,
+    location_ids: Vec<Uuid>,
+    oidc_subject: Option<String>,
+    disabled: bool,
+    rate_limit_per_minute: Option<u32>,
 }
 
 impl NewUser {
@@ -77,27 +38,21 @@ impl NewUser {
     /// `known`: the locations among the named ones that there are.
     pub fn read(user: &mut Object, known: &[Uuid]) -> Option<Self> {
         let username = user.required("username", string(username));
-        let scopes = user.list("scopes", MOST_IDS, string(scope));
-        let location_ids = user.list("location_ids", MOST_IDS, location(known));
-        let oidc_subject = user.optional("oidc_subject", string(text::<128>));
-        Some(Self {
-            username: username?,
-            scopes: scopes.map(Scopes::from_iter),
-            location_ids,
-            oidc_subject,
-            given: user.given(Self::MEMBERS),
-        })
+        let terms = Terms::of_new(user, known);
+        Some(Self { username: username?, terms, given: user.given(Self::MEMBERS) })
     }
 
     pub fn registered(self, id: Uuid, now: Timestamp) -> User {
+        let Terms { scopes, location_ids, oidc_subject, disabled, rate_limit_per_minute } =
+            self.terms;
         User {
             id,
             username: self.username,
-            scopes: self.scopes.unwrap_or_else(usual_scopes),
-            location_ids: or_default(self.location_ids.unwrap_or_default()),
-            oidc_subject: self.oidc_subject,
-            disabled: false,
-            rate_limit_per_minute: None,
+            scopes,
+            location_ids,
+            oidc_subject,
+            disabled,
+            rate_limit_per_minute,
             version: 1,
             created_at: now,
             updated_at: now,
@@ -105,38 +60,45 @@ impl NewUser {
     }
 }
 
-impl Amendment {
+impl Terms {
     pub const MEMBERS: Members = Members {
         writable: &["scopes", "location_ids", "oidc_subject", "disabled", "rate_limit_per_minute"],
         read_only: &["id", "username", "version", "created_at", "updated_at"],
     };
 
-    pub fn read(user: &mut Object, known: &[Uuid]) -> Self {
+    /// What a new user may be given.
+    fn of_new(user: &mut Object, known: &[Uuid]) -> Self {
         let scopes = user.list("scopes", MOST_IDS, string(scope)).map(Scopes::from_iter);
         let location_ids = user.list("location_ids", MOST_IDS, location(known));
-        let oidc_subject = user.optional("oidc_subject", string(text::<128>));
+        Self {
+            scopes: scopes.unwrap_or_else(usual_scopes),
+            location_ids: or_default(location_ids.unwrap_or_default()),
+            oidc_subject: user.optional("oidc_subject", string(text::<128>)),
+            disabled: false,
+            rate_limit_per_minute: None,
+        }
+    }
+
+    /// `known`: the locations among the named ones that there are.
+    pub fn read(user: &mut Object, known: &[Uuid]) -> Self {
         let disabled = user.optional("disabled", boolean);
         let limit = user.optional("rate_limit_per_minute", integer(1..=i64::from(u32::MAX)));
-        let limit = limit.and_then(|limit| u32::try_from(limit).ok());
         Self {
-            scopes: To::of(user, "scopes", scopes),
-            location_ids: To::of(user, "location_ids", location_ids),
-            oidc_subject: To::of(user, "oidc_subject", oidc_subject),
-            disabled: To::of(user, "disabled", disabled),
-            rate_limit_per_minute: To::of(user, "rate_limit_per_minute", limit),
+            disabled: disabled.unwrap_or_default(),
+            rate_limit_per_minute: limit.and_then(|limit| u32::try_from(limit).ok()),
+            ..Self::of_new(user, known)
         }
     }
 
     /// The next version of a user.
-    pub fn applied_to(&self, old: &User, now: Timestamp) -> User {
+    pub fn of(self, old: &User, now: Timestamp) -> User {
         let Self { scopes, location_ids, oidc_subject, disabled, rate_limit_per_minute } = self;
-        let locations = location_ids.clone().or(old.location_ids.clone(), Vec::new);
         User {
-            scopes: scopes.clone().or(old.scopes, usual_scopes),
-            location_ids: or_default(locations),
-            oidc_subject: oidc_subject.clone().or_none(old.oidc_subject.clone()),
-            disabled: disabled.clone().or(old.disabled, || false),
-            rate_limit_per_minute: rate_limit_per_minute.clone().or_none(old.rate_limit_per_minute),
+            scopes,
+            location_ids,
+            oidc_subject,
+            disabled,
+            rate_limit_per_minute,
             version: old.version + 1,
             updated_at: now,
             ..old.clone()
@@ -150,12 +112,7 @@ pub fn changed(old: &User, new: &User) -> Vec<&'static str> {
         serde_json::to_value(value).unwrap_or_default()
     }
     let (old, new) = (json(old), json(new));
-    Amendment::MEMBERS
-        .writable
-        .iter()
-        .copied()
-        .filter(|name| old.get(name) != new.get(name))
-        .collect()
+    Terms::MEMBERS.writable.iter().copied().filter(|name| old.get(name) != new.get(name)).collect()
 }
 
 /// The locations that a body names, as far as they can be made out.

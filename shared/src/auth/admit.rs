@@ -139,14 +139,15 @@ impl Door<'_> {
         token: &str,
         headers: &HeaderMap,
     ) -> Result<Who, Problem> {
-        let key_id = key_id(token).ok_or(Problem::UNAUTHENTICATED)?;
-        let Some(service) = self.app.settings.services.get(&key_id) else {
-            let subject = self.identified(token, OWN_TOKEN, &key_id, None).await?;
+        let key_id = key_id(token)?;
+        let service = |name| Some((name, self.app.settings.services.get(name)?));
+        let Some((name, service)) = key_id.as_deref().and_then(service) else {
+            let subject = self.identified(token, OWN_TOKEN, key_id.as_deref(), None).await?;
             let user = self.app.users.by_subject(store, &subject).await?;
             return Ok(self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None));
         };
         let verified =
-            ServiceToken::verify(token, &key_id, service).ok_or(Problem::UNAUTHENTICATED)?;
+            ServiceToken::verify(token, name, service).ok_or(Problem::UNAUTHENTICATED)?;
         // A service names users by our ids.
         let by_id = Some(&verified.sub).filter(|sub| sub.user_id().is_some());
         let user = self.app.users.by_subject(store, by_id.ok_or(Problem::UNAUTHENTICATED)?).await?;
@@ -155,17 +156,18 @@ impl Door<'_> {
             .ok_or(Problem::UNAUTHENTICATED)?;
         if self.app.issuer.is_some() {
             let id_token = verified.id_token.as_deref().ok_or(Problem::UNAUTHENTICATED)?;
-            let id_of_key = super::token::key_id(id_token).ok_or(Problem::UNAUTHENTICATED)?;
+            let id_of_key = super::token::key_id(id_token)?;
             let audience = service.client_id.as_deref();
-            let subject = self.identified(id_token, ID_TOKEN, &id_of_key, audience).await?;
+            let subject =
+                self.identified(id_token, ID_TOKEN, id_of_key.as_deref(), audience).await?;
             let same = subject.user_id() == Some(user.id)
                 || user.oidc_subject.as_ref() == Some(&subject.0);
             if !same {
                 return Err(Problem::UNAUTHENTICATED);
             }
         }
-        log::service_token(&key_id, &verified.jti);
-        Ok(self.acting(user, headers, Some((&key_id, &verified))))
+        log::service_token(name, &verified.jti);
+        Ok(self.acting(user, headers, Some((name, &verified))))
     }
 
     /// Whom a token of the identity provider names.
@@ -173,7 +175,7 @@ impl Door<'_> {
         &self,
         token: &str,
         types: &[&str],
-        key_id: &str,
+        key_id: Option<&str>,
         audience: Option<&str>,
     ) -> Result<Subject, Problem> {
         let issuer = self.app.issuer.as_ref().ok_or(Problem::UNAUTHENTICATED)?;
@@ -201,7 +203,7 @@ impl Door<'_> {
         if let Some(allowed) = limits.and_then(|limits| limits.location_ids.as_ref()) {
             location_ids.retain(|id| allowed.contains(id));
         }
-        let in_token = service.and_then(|(_, token)| token.location_id);
+        let in_token = service.and_then(|(_, token)| token.location_id.as_deref());
         let location_id = location(headers, in_token, &location_ids);
         let service = service.map(|(name, _)| name.to_owned());
         Who::User(Arc::new(Acting { user, service, scopes, location_id, location_ids }))
@@ -209,14 +211,13 @@ impl Door<'_> {
 }
 
 /// The token's location, else the header's, else the first; none where that isn't allowed.
-fn location(headers: &HeaderMap, in_token: Option<Uuid>, allowed: &[Uuid]) -> Option<Uuid> {
-    let mut named = headers.get_all("x-location-id").iter();
-    let in_header = match (named.next(), named.next()) {
-        (None, _) => None,
-        (Some(id), None) => Some(Uuid::try_parse(id.to_str().ok()?).ok()?),
-        (Some(_), Some(_)) => return None,
+fn location(headers: &HeaderMap, in_token: Option<&str>, allowed: &[Uuid]) -> Option<Uuid> {
+    let in_headers = headers.get_all("x-location-id").iter().map(|id| id.to_str().ok());
+    let mut named = in_token.map(Some).into_iter().chain(in_headers);
+    let Some(first) = named.next() else {
+        return allowed.first().copied();
     };
-    let contradicts = in_token.is_some() && in_header.is_some() && in_token != in_header;
-    let id = in_token.or(in_header).or(allowed.first().copied());
-    id.filter(|id| !contradicts && allowed.contains(id))
+    let parse = |id: Option<&str>| Uuid::try_parse(id?).ok();
+    let id = parse(first).filter(|id| allowed.contains(id))?;
+    named.all(|other| parse(other) == Some(id)).then_some(id)
 }

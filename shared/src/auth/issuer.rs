@@ -11,6 +11,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use super::token::algorithm;
 use crate::aws;
 use crate::config::is_secure;
 use crate::log;
@@ -45,6 +46,11 @@ struct Keys {
 }
 
 #[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
 struct Discovery {
     issuer: String,
     jwks_uri: String,
@@ -55,11 +61,11 @@ impl Issuer {
         Self { settings, keys: Mutex::default() }
     }
 
-    /// The key of an id; None where the provider has none. Fails where there are no keys at all and
-    /// the provider is away.
-    pub async fn key(&self, id: &str) -> Result<Option<Jwk>, Problem> {
+    /// The key of an id, or the provider's only key; None where it has none. Fails where there are
+    /// no keys at all and the provider is away.
+    pub async fn key(&self, id: Option<&str>) -> Result<Option<Jwk>, Problem> {
         let mut keys = self.keys.lock().await;
-        let found = keys.known.as_ref().and_then(|known| known.find(id)).cloned();
+        let found = keys.known.as_ref().and_then(|known| find(known, id));
         let since = |mark: Option<Mark>| mark.map_or(Duration::MAX, Mark::age);
         let wanted = found.is_none() || since(keys.fetched) > OLD_AFTER;
         if wanted && since(keys.tried) > AGAIN_AFTER {
@@ -77,17 +83,20 @@ impl Issuer {
             }
         }
         match &keys.known {
-            Some(known) => Ok(known.find(id).cloned()),
+            Some(known) => Ok(find(known, id).cloned()),
             None => Err(Problem::STORAGE_UNAVAILABLE),
         }
     }
 
+    /// Keys of no use here are no reason to do without the others (RFC 7517, 5).
     async fn fetch(&self) -> Option<JwkSet> {
         let url = match &self.settings.jwks_url {
             Some(url) => url.clone(),
             None => self.discovered().await?,
         };
-        self.json(&url).await
+        let set: KeySet = self.json(&url).await?;
+        let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+        Some(JwkSet { keys: keys.filter(|key| algorithm(key).is_some()).collect() })
     }
 
     async fn discovered(&self) -> Option<String> {
@@ -113,5 +122,14 @@ impl Issuer {
         };
         let body = tokio::time::timeout(TIMEOUT, answered).await.ok()??;
         serde_json::from_slice(&body.to_bytes()).ok()
+    }
+}
+
+/// A token needn't name the key where there is but one (OpenID Connect Core, 10.1).
+fn find<'a>(known: &'a JwkSet, id: Option<&str>) -> Option<&'a Jwk> {
+    match (id, known.keys.as_slice()) {
+        (Some(id), _) => known.find(id),
+        (None, [only]) => Some(only),
+        (None, _) => None,
     }
 }

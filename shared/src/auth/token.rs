@@ -1,13 +1,14 @@
 //! Bearer tokens: a service's, signed with its pre-shared key, and a user's, signed by the identity
 //! provider. Which of the two a token is decides which algorithm it may have (RFC 8725, 3.1).
 
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Scopes;
 use super::scope::Scope;
+use crate::problem::Problem;
 use crate::services::Service;
 use crate::values::Timestamp;
 
@@ -33,7 +34,7 @@ impl Subject {
 /// A service token that verified.
 pub struct ServiceToken {
     pub sub: Subject,
-    pub location_id: Option<Uuid>,
+    pub location_id: Option<String>,
     /// None where it narrows nothing.
     pub scopes: Option<Scopes>,
     pub id_token: Option<String>,
@@ -57,12 +58,13 @@ struct UserClaims {
     sub: String,
 }
 
-/// The key id of a token that could be one. What its header calls critical, nobody here knows
-/// (RFC 7515, 4.1.11).
-pub fn key_id(token: &str) -> Option<String> {
+/// The key id that a token names, if any; fails for what can't be a token. What its header calls
+/// critical, nobody here knows (RFC 7515, 4.1.11).
+pub fn key_id(token: &str) -> Result<Option<String>, Problem> {
     let parts = token.split('.').count() == 3 && token.len() <= LONGEST;
-    let header = parts.then(|| decode_header(token).ok()).flatten()?;
-    header.kid.filter(|_| header.crit.is_none())
+    let header = parts.then(|| decode_header(token).ok()).flatten();
+    let header = header.filter(|header| header.crit.is_none()).ok_or(Problem::UNAUTHENTICATED)?;
+    Ok(header.kid)
 }
 
 /// Whether a token says that it is one of these, or says nothing (RFC 8725, 3.11).
@@ -88,15 +90,11 @@ impl ServiceToken {
         let named = claims.iss == name && !claims.sub.is_empty() && printable;
         let in_time = ahead <= LONGEST_S;
         let is_jwt = is_typed(&verified.header, &["jwt"]);
-        let location_id = match claims.location_id {
-            Some(id) => Some(Uuid::try_parse(&id).ok()?),
-            None => None,
-        };
         // A scope that isn't known is one that nobody has.
         let scopes = claims.scope.map(|scope| scope.split(' ').filter_map(Scope::parse).collect());
         (named && in_time && is_jwt).then_some(Self {
             sub: Subject(claims.sub),
-            location_id,
+            location_id: claims.location_id,
             scopes,
             id_token: claims.id_token,
             jti: claims.jti,
@@ -117,7 +115,18 @@ pub fn verify_user(
     issuer: &str,
     audience: &str,
 ) -> Option<Subject> {
-    use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, PublicKeyUse};
+    let mut rules = rules(algorithm(key)?);
+    rules.set_audience(&[audience]);
+    rules.set_issuer(&[issuer]);
+    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    let key = DecodingKey::from_jwk(key).ok()?;
+    let verified = decode::<UserClaims>(token, &key, &rules).ok()?;
+    let is_right = is_typed(&verified.header, types);
+    Some(Subject(verified.claims.sub)).filter(|sub| is_right && !sub.0.is_empty())
+}
+
+/// What a key of the provider's signs with; None for keys that are of no use here.
+pub fn algorithm(key: &Jwk) -> Option<Algorithm> {
     let algorithm = match &key.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
@@ -127,21 +136,9 @@ pub fn verify_user(
     };
     let common = &key.common;
     let for_signatures = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
-    let pinned = common
-        .key_algorithm
-        .as_ref()
-        .is_none_or(|pinned| pinned.to_string() == format!("{algorithm:?}"));
-    if !for_signatures || !pinned {
-        return None;
-    }
-    let mut rules = rules(algorithm);
-    rules.set_audience(&[audience]);
-    rules.set_issuer(&[issuer]);
-    rules.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-    let key = DecodingKey::from_jwk(key).ok()?;
-    let verified = decode::<UserClaims>(token, &key, &rules).ok()?;
-    let is_right = is_typed(&verified.header, types);
-    Some(Subject(verified.claims.sub)).filter(|sub| is_right && !sub.0.is_empty())
+    let pinned = common.key_algorithm.as_ref();
+    let is_pinned_to_another = pinned.is_some_and(|pinned| *pinned != algorithm.into());
+    (for_signatures && !is_pinned_to_another).then_some(algorithm)
 }
 
 fn rules(algorithm: Algorithm) -> Validation {

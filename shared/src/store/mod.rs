@@ -27,7 +27,7 @@ pub use self::counters::{Counters, Counting};
 pub use self::idempotency::{Begun, Key as IdempotencyKey};
 pub use self::lease::Leased;
 pub use self::meter::{Cost, Meter};
-pub use self::pages::{Looked, Order, Page, Partitions};
+pub use self::pages::{Looked, Order, Page, Partitions, shard, shards};
 use crate::aws;
 use crate::backoff::Backoff;
 use crate::config::{BadSetting, Basics, RotatingSecret};

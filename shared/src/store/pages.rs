@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, Select};
 use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::{Item, Store, Table, failed, parsed};
 use crate::problem::Problem;
@@ -44,6 +45,20 @@ impl AddAssign for Looked {
         self.at += other.at;
         self.bytes += other.bytes;
     }
+}
+
+/// What every write would put under one key of an index is spread over so many, which a list merges.
+const SHARDS: u8 = 8;
+
+/// The shard of an id: by the bits behind its time, which are random, or a row's place in its import.
+pub fn shard(id: Uuid) -> u8 {
+    let [_, _, _, _, _, _, _, place, ..] = id.into_bytes();
+    place % SHARDS
+}
+
+/// The partition keys of all shards.
+pub fn shards(name: impl Fn(u8) -> String) -> Vec<String> {
+    (0..SHARDS).map(name).collect()
 }
 
 /// Where a list's items lie: partitions of an index, or of the table itself, each sorted by
@@ -91,9 +106,20 @@ struct Run {
 }
 
 impl Store {
-    /// Up to `limit` items behind `after` that `keep` takes. `selective`: most are expected to be
-    /// left out, so more is read at once.
+    /// Up to `limit` items behind `after` that `keep` takes, which is expected to be most of them.
     pub async fn page<T: DeserializeOwned, U>(
+        &self,
+        partitions: &Partitions,
+        after: Option<String>,
+        limit: usize,
+        keep: impl Fn(T) -> Option<U>,
+    ) -> Result<Page<U>, Problem> {
+        self.search(partitions, after, limit, false, &mut Looked::default(), keep).await
+    }
+
+    /// The same by a search that adds to what its page has looked at. `selective`: most items are
+    /// expected to be left out, so more is read at once.
+    pub async fn search<T: DeserializeOwned, U>(
         &self,
         partitions: &Partitions,
         after: Option<String>,
@@ -149,9 +175,7 @@ impl Store {
     ) -> Result<Vec<U>, Problem> {
         let mut all = Vec::new();
         loop {
-            let mut looked = Looked::default();
-            let page = self.page(partitions, after, MOST_LOOKED_AT, true, &mut looked, &keep);
-            let page = page.await?;
+            let page = self.page(partitions, after, MOST_LOOKED_AT, &keep).await?;
             all.extend(page.items);
             after = page.next;
             if after.is_none() {
