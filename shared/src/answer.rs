@@ -106,27 +106,19 @@ impl Answer {
     }
 
     pub(crate) fn from_record(text: &str) -> Result<Self, Problem> {
-        let answer: Self = serde_json::from_str(text).map_err(|_| {
-            crate::log::bug("an idempotency record can't be read");
-            Problem::INTERNAL
-        })?;
+        let answer: Self = serde_json::from_str(text)
+            .map_err(|_| Problem::bug("an idempotency record can't be read"))?;
         Ok(Self { replayed: true, ..answer })
     }
 
     /// The body's value, for work that spans several transactions.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
-        serde_json::from_str(&self.body).map_err(|_| {
-            crate::log::bug("an answer can't be read");
-            Problem::INTERNAL
-        })
+        serde_json::from_str(&self.body).map_err(|_| Problem::bug("an answer can't be read"))
     }
 }
 
 fn json(body: &impl Serialize) -> Result<String, Problem> {
-    serde_json::to_string(body).map_err(|_| {
-        crate::log::bug("an answer can't be written");
-        Problem::INTERNAL
-    })
+    serde_json::to_string(body).map_err(|_| Problem::bug("an answer can't be written"))
 }
 
 impl IntoResponse for Answer {

@@ -33,8 +33,15 @@ pub struct Body {
 impl Body {
     /// Nothing at all counts as an object without members.
     pub fn node(&self) -> Result<Node<'_>, Problem> {
-        let bytes: &[u8] = if self.is_absent { b"{}" } else { &self.bytes };
-        Node::parse(bytes).map_err(|_| Problem::MALFORMED_JSON)
+        if self.is_absent {
+            return Ok(Node::empty());
+        }
+        Node::parse(&self.bytes).map_err(|_| Problem::MALFORMED_JSON)
+    }
+
+    /// The same where no member is needed: no bytes say nothing, whatever type they claim.
+    pub fn optional(&self) -> Result<Node<'_>, Problem> {
+        if self.bytes.is_empty() { Ok(Node::empty()) } else { self.node() }
     }
 
     /// Reads the body as one object: its value, or every wrong field in it.
@@ -53,9 +60,11 @@ impl Body {
         members: Members,
         read: impl for<'f, 'n> FnOnce(&mut Object<'f, 'n>) -> Option<T>,
     ) -> Result<T, Problem> {
-        let patch = self.node()?;
-        let old = serde_json::to_vec(old).map_err(|_| Problem::INTERNAL)?;
-        let old = Node::parse(&old).map_err(|_| Problem::INTERNAL)?;
+        let patch = self.optional()?;
+        let old = serde_json::to_vec(old)
+            .map_err(|_| Problem::bug("what a patch is for can't be written"))?;
+        let old =
+            Node::parse(&old).map_err(|_| Problem::bug("what a patch is for can't be read"))?;
         Ok(Fields::read(&old.merged_with(patch), members, read)?)
     }
 
@@ -67,7 +76,7 @@ impl Body {
     /// For what needs no word: no body, or an object without members.
     pub fn says_nothing(&self) -> Result<(), Problem> {
         const NOTHING: Members = Members { writable: &[], read_only: &[] };
-        if self.bytes.is_empty() { Ok(()) } else { self.read(NOTHING, |_| Some(())) }
+        Ok(Fields::read(&self.optional()?, NOTHING, |_| Some(()))?)
     }
 
     /// What the caller's key stands for, where one was sent.

@@ -103,14 +103,6 @@ impl<'n> Object<'_, 'n> {
         self.member(name).is_some()
     }
 
-    /// Whether the member was named, be it by a null.
-    pub fn names(&self, name: &str) -> bool {
-        match &self.node.value {
-            Value::Object(members) => members.iter().any(|(given, _)| given == name),
-            _ => false,
-        }
-    }
-
     /// Which of these members were given.
     pub fn given(&self, members: Members) -> Vec<&'static str> {
         members.writable.iter().copied().filter(|name| self.has(name)).collect()

@@ -28,16 +28,16 @@ use crate::auth::admit;
 use crate::log::{self, CallContext};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::sentry::{Call, Sentry};
+use crate::sentry::{self, Call, Sentry};
 use crate::store::Meter;
 use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Before Lambda's and the gateway's time is up, so that the end is an answer and a log line. What
-/// takes so long waits for the storage.
-const LONGEST: Duration = Duration::from_secs(27);
+/// Lambda's and the gateway's time less what Sentry may take and a second, so that the end is an
+/// answer and a log line. What takes so long waits for the storage.
+const LONGEST: Duration = Duration::from_secs(29 - sentry::LONGEST.as_secs() - 1);
 
 /// The routes of one function, and a list of them for the tests that hold routes, template and
 /// events to each other.

@@ -2,8 +2,7 @@
 //! text of each number, and where each value stood. `serde_json` gives up at the first repeated
 //! or ill-typed member, and a typed parser at the first wrong field.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiter::{Jiter, Peek};
 
@@ -23,10 +22,10 @@ pub enum Value<'a> {
     Null,
     Bool(bool),
     /// The number as it was written: nothing is rounded before a field's own rule has seen it.
-    Number(Cow<'a, str>),
-    String(Cow<'a, str>),
+    Number(&'a str),
+    String(String),
     Array(Vec<Node<'a>>),
-    Object(Vec<(Cow<'a, str>, Node<'a>)>),
+    Object(Vec<(String, Node<'a>)>),
 }
 
 /// Not JSON, not UTF-8, a member twice in one object, or more than 128 levels.
@@ -44,6 +43,11 @@ impl<'a> Node<'a> {
         Ok(node)
     }
 
+    /// An object without members.
+    pub fn empty() -> Self {
+        Self { value: Value::Object(Vec::new()), ..Self::NULL }
+    }
+
     /// A member of an object. A null counts as absent.
     pub fn member(&self, name: &str) -> Option<&Self> {
         let Value::Object(members) = &self.value else {
@@ -51,24 +55,6 @@ impl<'a> Node<'a> {
         };
         let (_, node) = members.iter().find(|(given, _)| given == name)?;
         (node.value != Value::Null).then_some(node)
-    }
-
-    /// The same value, free of the bytes that it was read from.
-    pub fn into_owned(self) -> Node<'static> {
-        let value = match self.value {
-            Value::Null => Value::Null,
-            Value::Bool(b) => Value::Bool(b),
-            Value::Number(n) => Value::Number(Cow::Owned(n.into_owned())),
-            Value::String(s) => Value::String(Cow::Owned(s.into_owned())),
-            Value::Array(items) => Value::Array(items.into_iter().map(Node::into_owned).collect()),
-            Value::Object(members) => Value::Object(
-                members
-                    .into_iter()
-                    .map(|(name, node)| (Cow::Owned(name.into_owned()), node.into_owned()))
-                    .collect(),
-            ),
-        };
-        Node { at: self.at, end: self.end, value }
     }
 
     /// JSON Merge Patch, RFC 7396. A null stays as a null instead of taking its member away, so
@@ -89,24 +75,27 @@ impl<'a> Node<'a> {
         let Node { at, end, value: Value::Object(changes) } = patch else {
             return patch;
         };
-        let mut members = match self.value {
+        let old = match self.value {
             Value::Object(members) => members,
             _ => Vec::new(),
         };
+        // By name: a patch may have as many members as a body can hold.
+        let mut old: HashMap<_, _> =
+            (0..).zip(old).map(|(at, (name, node))| (name, (at, node))).collect();
+        let mut added = old.len();
+        let mut place = || {
+            added += 1;
+            added - 1
+        };
         for (name, change) in changes {
-            let known = members.iter().position(|(known, _)| *known == name);
-            if change.value == Value::Null && !keep_nulls {
-                known.map(|at| members.remove(at));
-                continue;
-            }
-            match known.and_then(|at| members.get_mut(at)) {
-                Some((_, node)) => {
-                    let old = std::mem::replace(node, Node::NULL);
-                    *node = old.merged(change, keep_nulls);
-                }
-                None => members.push((name, Node::NULL.merged(change, keep_nulls))),
+            let (at, node) = old.remove(&name).unwrap_or_else(|| (place(), Node::NULL));
+            if change.value != Value::Null || keep_nulls {
+                old.insert(name, (at, node.merged(change, keep_nulls)));
             }
         }
+        let mut merged: Vec<_> = old.into_iter().collect();
+        merged.sort_unstable_by_key(|(_, (at, _))| *at);
+        let members = merged.into_iter().map(|(name, (_, node))| (name, node)).collect();
         Node { at, end, value: Value::Object(members) }
     }
 
@@ -168,16 +157,13 @@ fn value<'a>(json: &mut Jiter<'a>, peek: Peek, depth: usize) -> Result<Node<'a>,
         Peek::True | Peek::False => {
             json.known_bool(peek).map(Value::Bool).map_err(|_| Malformed)?
         }
-        Peek::String => {
-            let text = json.known_str().map_err(|_| Malformed)?;
-            Value::String(Cow::Owned(text.to_owned()))
-        }
+        Peek::String => Value::String(json.known_str().map(str::to_owned).map_err(|_| Malformed)?),
         Peek::Array => Value::Array(array(json, depth + 1)?),
         Peek::Object => Value::Object(object(json, depth + 1)?),
         _ if peek.is_num() => {
             json.known_number_bytes(peek).map_err(|_| Malformed)?;
             let text = std::str::from_utf8(json.slice_to_current(begin)).map_err(|_| Malformed)?;
-            Value::Number(Cow::Borrowed(text))
+            Value::Number(text)
         }
         _ => return Err(Malformed),
     };
@@ -203,24 +189,22 @@ fn array<'a>(json: &mut Jiter<'a>, depth: usize) -> Result<Vec<Node<'a>>, Malfor
     Ok(items)
 }
 
-type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+type Members<'a> = Vec<(String, Node<'a>)>;
 
 fn object<'a>(json: &mut Jiter<'a>, depth: usize) -> Result<Members<'a>, Malformed> {
     if depth > MAX_DEPTH {
         return Err(Malformed);
     }
     let mut members = Vec::new();
-    let mut names = HashSet::new();
     let mut next = json.known_object().map_err(|_| Malformed)?.map(str::to_owned);
     while let Some(name) = next {
-        if !names.insert(name.clone()) {
-            return Err(Malformed);
-        }
         let peek = json.peek().map_err(|_| Malformed)?;
-        members.push((Cow::Owned(name), value(json, peek, depth)?));
+        members.push((name, value(json, peek, depth)?));
         next = json.next_key().map_err(|_| Malformed)?.map(str::to_owned);
     }
-    Ok(members)
+    let mut names = HashSet::with_capacity(members.len());
+    let is_unique = members.iter().all(|(name, _)| names.insert(name.as_str()));
+    if is_unique { Ok(members) } else { Err(Malformed) }
 }
 
 #[cfg(test)]
@@ -284,13 +268,47 @@ mod tests {
     #[test]
     fn a_number_keeps_its_text() {
         for text in ["1e400", "-0", "0.10", "123456789012345678901234567890"] {
-            assert!(
-                Node::parse(text.as_bytes()).is_ok_and(|n| n.value == Value::Number(text.into()))
-            );
+            assert!(Node::parse(text.as_bytes()).is_ok_and(|n| n.value == Value::Number(text)));
         }
     }
 
+    /// RFC 7396, section 2, word for word.
+    fn merge_patch(target: serde_json::Value, patch: serde_json::Value) -> serde_json::Value {
+        let serde_json::Value::Object(patch) = patch else { return patch };
+        let mut target = match target {
+            serde_json::Value::Object(members) => members,
+            _ => serde_json::Map::new(),
+        };
+        for (name, value) in patch {
+            let old = target.remove(&name);
+            if !value.is_null() {
+                target.insert(name, merge_patch(old.unwrap_or_default(), value));
+            }
+        }
+        serde_json::Value::Object(target)
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![Just(serde_json::Value::Null), any::<u8>().prop_map(Into::into)];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Into::into),
+                prop::collection::hash_map("[a-d]", inner, 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_patch_merges_as_the_rfc_says(target in any_json(), patch in any_json()) {
+            let (old, change) = (target.to_string(), patch.to_string());
+            let [old, change] = [&old, &change].map(|text| Node::parse(text.as_bytes()).expect("JSON"));
+            let merged = old.patched_with(change);
+            let merged: serde_json::Value = serde_json::from_str(&merged.to_json()).expect("JSON");
+            prop_assert_eq!(merged, merge_patch(target, patch));
+        }
+
         #[test]
         fn any_bytes_are_parsed_or_refused_without_a_panic(bytes: Vec<u8>) {
             let _ = Node::parse(&bytes);

@@ -9,14 +9,18 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::config::{RotatingSecret, sha256};
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::store::Page;
+use crate::store::{Page, Partitions, Store};
 use crate::values::{Timestamp, whole};
+
+/// How many items a page of most lists has where `limit` says nothing.
+const USUAL_LIMIT: usize = 20;
 
 /// Seals cursors with AES-256-GCM. What a cursor is bound to is authenticated with it.
 pub struct CursorSeal(Vec<LessSafeKey>);
@@ -92,7 +96,12 @@ pub struct Paging {
 impl Paging {
     /// Reads `limit` and `cursor` and ends the reading of `params`. The cursor holds for this
     /// caller, path and filters alone.
-    pub fn read(
+    pub fn read(params: Params, app: &App, uri: &Uri, caller: &str) -> Result<Self, Problem> {
+        Self::read_of(params, app, uri, caller, USUAL_LIMIT)
+    }
+
+    /// The same for a list whose usual limit is another.
+    pub fn read_of(
         mut params: Params,
         app: &App,
         uri: &Uri,
@@ -105,7 +114,8 @@ impl Paging {
             return Err(Problem::INVALID_CURSOR);
         }
         let cursor = params.optional("cursor", |cursor| Ok(cursor.to_owned()));
-        let filters = serde_json::to_string(&params.filters()).map_err(|_| Problem::INTERNAL)?;
+        let filters = serde_json::to_string(&params.filters())
+            .map_err(|_| Problem::bug("filters can't be written"))?;
         let bound_to = format!("{caller} {} {filters}", uri.path());
         let link = (!params.is_of_body())
             .then(|| format!("{}?{}", uri.path(), params.query_without("cursor")));
@@ -128,6 +138,16 @@ impl Paging {
         })
     }
 
+    /// The page of `partitions` that was asked for.
+    pub async fn page<T: DeserializeOwned, U>(
+        &self,
+        store: &Store,
+        partitions: &Partitions,
+        keep: impl Fn(T) -> Option<U>,
+    ) -> Result<Page<U>, Problem> {
+        store.page(partitions, self.after.clone(), self.limit, keep).await
+    }
+
     /// Whether an item whose place in the list was changed at that time, if ever, may have been in
     /// it already: the list had begun. A time that is still to come is of a clock that goes wrong.
     pub fn may_have_had(&self, moved_at: Option<Timestamp>) -> bool {
@@ -140,7 +160,8 @@ impl Paging {
             return Ok(None);
         };
         let position = Position { after, asked_at_ms: self.asked_at.ms() };
-        let cursor = self.seal.seal(&position, &self.bound_to).ok_or(Problem::INTERNAL)?;
+        let cursor = self.seal.seal(&position, &self.bound_to);
+        let cursor = cursor.ok_or_else(|| Problem::bug("a cursor can't be sealed"))?;
         let path = self.link.as_ref().map(|link| {
             let and = if link.ends_with('?') { "" } else { "&" };
             format!("{link}{and}cursor={cursor}")
@@ -171,7 +192,8 @@ impl Paging {
         let next = self.next(page)?;
         let next_cursor = next.as_ref().map(|next| next.cursor.as_str());
         let listed = Listed { items: &page.items, next_cursor, beside };
-        let body = serde_json::to_vec(&listed).map_err(|_| Problem::INTERNAL)?;
+        let body =
+            serde_json::to_vec(&listed).map_err(|_| Problem::bug("a page can't be written"))?;
         Ok(linked(body, "application/json", next))
     }
 
@@ -179,7 +201,8 @@ impl Paging {
     pub fn answer_lines<T: Serialize>(&self, page: &Page<T>) -> Result<Response, Problem> {
         let mut body = Vec::new();
         for item in &page.items {
-            serde_json::to_writer(&mut body, item).map_err(|_| Problem::INTERNAL)?;
+            serde_json::to_writer(&mut body, item)
+                .map_err(|_| Problem::bug("a line of a page can't be written"))?;
             body.push(b'\n');
         }
         Ok(linked(body, "application/x-ndjson", self.next(page)?))

@@ -204,17 +204,6 @@ pub fn services_are_trusted(services: usize) {
     tracing::warn!(target: TARGET, services, "no OIDC_ISSUER is set: services are trusted to have checked their users");
 }
 
-/// What is spawned in a request or call, kept within it.
-pub fn within_the_current<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    let call = CallContext::current();
-    async move {
-        match call {
-            Some(call) => call.within(work).await,
-            None => work.await,
-        }
-    }
-}
-
 /// Sentry did not take what it was sent.
 pub fn sentry_is_away() {
     tracing::warn!(target: TARGET, "Sentry did not take a report");

@@ -38,16 +38,16 @@ impl Params {
         };
         let given = members.iter().filter(|(_, node)| node.value != Value::Null);
         let given = given.map(|(name, node)| {
-            let is_number = numbers.contains(&name.as_ref());
+            let is_number = numbers.contains(&name.as_str());
             let value = match &node.value {
-                Value::String(text) if !is_number => Ok(text.clone().into_owned()),
+                Value::String(text) if !is_number => Ok(text.clone()),
                 Value::Number(digits) if is_number && !digits.contains(['.', 'e', 'E']) => {
-                    Ok(digits.clone().into_owned())
+                    Ok((*digits).to_owned())
                 }
                 _ if is_number => Err(Wrong::NOT_AN_INTEGER),
                 _ => Err(Wrong::NOT_A_STRING),
             };
-            (name.clone().into_owned(), value)
+            (name.clone(), value)
         });
         Ok(Self { given: given.collect(), allowed, in_body: true, errors: Errors::default() })
     }

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::fields::{Errors, FieldError};
+use crate::log;
 
 /// A refusal or failure. `http::envelope` writes the body, since only it knows the request's id.
 #[derive(Debug, Clone)]
@@ -60,7 +61,8 @@ impl Problem {
         "A request with this Idempotency-Key is still running.",
     )
     .retry_after(1);
-    pub const INTERNAL: Self =
+    /// Why has been logged by then: by `bug`, of a panic by its hook, of the storage by its call.
+    pub(crate) const INTERNAL: Self =
         Self::new(500, "internal_error", "Something went wrong here; it has been logged.");
     pub const STORAGE_UNAVAILABLE: Self = Self::new(
         503,
@@ -87,6 +89,12 @@ impl Problem {
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self { status, code, detail, retry_after_s: None, errors: None, missing: None }
+    }
+
+    /// What only a bug of this program can bring about: `what` it was is logged, and not told.
+    pub fn bug(what: &'static str) -> Self {
+        log::bug(what);
+        Self::INTERNAL
     }
 
     pub const fn rate_limited(retry_after_s: u32) -> Self {

@@ -9,7 +9,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lru::LruCache;
 
 use crate::problem::Problem;
@@ -115,7 +115,7 @@ impl Limiter {
 
     fn window(&self, who: &str) -> Window {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(windows.get_or_insert(who.to_owned(), Window::default))
+        Arc::clone(windows.get_or_insert_ref(who, Window::default))
     }
 }
 
@@ -134,8 +134,9 @@ impl Lease {
 }
 
 impl Allowance {
-    pub fn problem(self) -> Problem {
-        Problem::rate_limited(u32::try_from(self.reset_s).unwrap_or(1))
+    pub fn check(self) -> Result<(), Problem> {
+        let problem = || Problem::rate_limited(u32::try_from(self.reset_s).unwrap_or(1));
+        if self.allowed { Ok(()) } else { Err(problem()) }
     }
 
     /// `RateLimit` and `RateLimit-Policy` as the IETF draft `ratelimit-headers` has them.
@@ -146,9 +147,6 @@ impl Allowance {
         let allowance = format!("\"default\";r={};t={}", self.left, self.reset_s);
         for (name, value) in [(POLICY, policy), (ALLOWANCE, allowance)] {
             headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
-        }
-        if !self.allowed {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.reset_s));
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::log::{self, CallContext, Found, scrubbed};
 const RELEASE: &str = concat!("quartet@", env!("CARGO_PKG_VERSION"));
 const AGENT: &str = concat!("quartet/", env!("CARGO_PKG_VERSION"));
 /// A caller waits for it.
-const LONGEST: Duration = Duration::from_secs(2);
+pub const LONGEST: Duration = Duration::from_secs(2);
 /// How long nothing is sent where Sentry is away or has had enough.
 const QUIET: Duration = Duration::from_mins(1);
 const LONGEST_QUIET: Duration = Duration::from_hours(1);

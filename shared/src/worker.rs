@@ -140,10 +140,14 @@ fn dressed(worker: &'static str, handle: Handle, sentry: Option<Arc<Sentry>>) ->
     })
 }
 
-/// The records of a stream's event; None where it is another kind of event.
-pub fn stream_records(payload: &Value) -> Option<Vec<EventRecord>> {
-    payload.get("Records")?;
-    StreamEvent::deserialize(payload).ok().map(|event| event.records)
+/// The records of a stream's event; None where it is another kind of event. One that can't be read
+/// must fail: the stream would take it for done.
+pub fn stream_records(payload: &Value) -> Result<Option<Vec<EventRecord>>, Failed> {
+    if payload.get("Records").is_none() {
+        return Ok(None);
+    }
+    let read = StreamEvent::deserialize(payload).map(|event| Some(event.records));
+    read.map_err(|_| Failed("the stream's event can't be read"))
 }
 
 /// The key of a record's item: partition and sort key.

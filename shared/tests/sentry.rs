@@ -34,8 +34,7 @@ async fn panic(_: Bytes) -> Result<Answer, Problem> {
 }
 
 async fn bug(_: Bytes) -> Result<Answer, Problem> {
-    log::bug("a stored thing can't be read");
-    Err(Problem::INTERNAL)
+    Err(Problem::bug("a stored thing can't be read"))
 }
 
 const WORKER: Worker = Worker {

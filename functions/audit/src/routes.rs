@@ -48,7 +48,7 @@ async fn search(
     uri: Uri,
     body: Body,
 ) -> Result<Response, Problem> {
-    let node = body.node()?;
+    let node = body.optional()?;
     let params = Params::of_body(&node, PARAMETERS_OF_PATIENTS, NUMBERS)?;
     answered(&app, &store, &caller, ItemType::Encounters, &uri, params).await
 }
@@ -62,7 +62,7 @@ async fn answered(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let question = Question::read(item_type, &mut params);
-    let paging = Paging::read(params, app, uri, &caller.local_identity(), 20)?;
+    let paging = Paging::read(params, app, uri, &caller.local_identity())?;
     let page = question.answered(store, caller, &paging).await?;
     enter(store, caller, question.item_id).await?;
     paging.answer(&page)

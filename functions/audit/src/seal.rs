@@ -1,7 +1,7 @@
 //! The worker that seals entries: called by the audit table's stream, and once a day for what the
 //! stream may have lost. Nothing depends on the order of delivery, or on each coming once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ pub fn start(store: Store) -> Handle {
 }
 
 async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
-    if let Some(records) = stream_records(&event.payload) {
+    if let Some(records) = stream_records(&event.payload)? {
         // What can't be sealed comes again, with all behind it.
         let sealed = of_stream(store, &records).await;
         return Ok(done_before(records.first().filter(|_| sealed.is_err())));
@@ -96,28 +96,28 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
             log::forged(&pk, &sk);
         }
     }
-    let done = std::sync::Mutex::new(Vec::new());
+    let seals = std::sync::Mutex::new((HashMap::new(), Vec::new()));
     let decide = || async {
         let items: BTreeSet<&String> = batch.iter().map(|((pk, _), _)| pk).collect();
         let heads: Vec<_> = items.iter().map(|pk| head_key(pk)).collect();
-        let seals: Vec<_> = batch.iter().map(|((pk, sk), _)| seal_key(pk, sk)).collect();
-        let keys = [heads, seals].concat();
+        let places: Vec<_> = batch.iter().map(|((pk, sk), _)| seal_key(pk, sk)).collect();
+        let keys = [heads, places].concat();
         let known: Vec<Known> = store.get_many(Table::Seals, &keys).await?;
-        let (mut heads, mut sealed) = (HashMap::new(), HashSet::new());
-        for known in known {
-            match known {
-                Known { version: Some(version), key, hash } => {
+        let (mut heads, mut sealed) = (HashMap::new(), HashMap::new());
+        for Known { key, version, sequence, hash } in known {
+            match version {
+                Some(version) => {
                     heads.insert(key.pk, Head { version, hash });
                 }
-                Known { key, .. } => {
-                    sealed.insert(key);
+                None => {
+                    sealed.insert(key, (sequence, hash));
                 }
             }
         }
         let found = heads.clone();
         let mut new: Vec<Seal> = Vec::new();
         for ((pk, sk), row) in batch {
-            if !sealed.contains(&seal_key(pk, sk)) {
+            if !sealed.contains_key(&seal_key(pk, sk)) {
                 let (seal, head) = Head::seal(heads.get(pk), pk, sk, row);
                 heads.insert(pk.clone(), head);
                 new.push(seal);
@@ -135,25 +135,31 @@ async fn seal_batch(store: &Store, batch: &[(&(String, String), &Row)]) -> Resul
                 None => change.insert(Table::Seals, &key, head, Otherwise::DecideAnew)?,
             };
         }
-        if let Ok(mut done) = done.lock() {
-            *done = new;
+        if let Ok(mut seals) = seals.lock() {
+            *seals = (sealed, new);
         }
         Ok(change)
     };
     store.commit(None, decide).await?;
-    let done = done.into_inner().unwrap_or_default();
-    for seal in &done {
+    let (sealed, new) = seals.into_inner().unwrap_or_default();
+    // Those too that a call sealed which then broke off: the log must have each.
+    for (key, (sequence, hash)) in &sealed {
+        log::sealed(&key.pk, *sequence, hash);
+    }
+    for seal in &new {
         log::sealed(&seal.key.pk, seal.sequence, &seal.hash);
     }
-    Ok(done.len())
+    Ok(new.len())
 }
 
-/// A seal or a head, which has a version.
+/// A seal, which has a sequence, or a head, which has a version.
 #[derive(Deserialize)]
 struct Known {
     #[serde(flatten)]
     key: ItemKey,
     version: Option<u64>,
+    #[serde(default)]
+    sequence: u64,
     hash: String,
 }
 

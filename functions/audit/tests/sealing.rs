@@ -3,12 +3,14 @@
 #![allow(clippy::indexing_slicing, clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::auth::Scope;
 use shared::store::{Item, Table};
 use shared::testing::{Client, Fault, TestApp};
+use tracing_subscriber::util::SubscriberInitExt;
 
 async fn app() -> (TestApp, Client) {
     let app = TestApp::start(&[audit::FUNCTION, encounters::FUNCTION]).await;
@@ -125,6 +127,32 @@ async fn records_that_come_twice_late_or_in_another_order_are_sealed_once() {
     assert_all_sealed(&app).await;
     assert!(app.drain(&audit::SEAL).await > 0, "the stream has them all once more");
     assert_all_sealed(&app).await;
+}
+
+/// A call that broke off behind its transaction has logged nothing.
+#[tokio::test]
+async fn a_batch_that_comes_again_logs_its_seals_again() {
+    let (app, ada) = app().await;
+    stored(&ada, 1, 4).await;
+    let event = json!({"Records": records(&app).await});
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    app.call(&audit::SEAL, event.clone()).await.expect("a batch");
+    let lines = Arc::new(file.reopen().expect("the file"));
+    let log = tracing_subscriber::fmt().with_writer(lines).finish().set_default();
+    app.call(&audit::SEAL, event).await.expect("a batch");
+    drop(log);
+    let logged = std::fs::read_to_string(file.path()).expect("text");
+    let seals = app.items(Table::Seals).await;
+    let hashes: Vec<_> = seals.iter().filter(|item| item.contains_key("sequence")).collect();
+    assert_eq!(hashes.len(), 5);
+    assert!(hashes.iter().all(|seal| logged.contains(&text(seal, "hash"))), "{logged}");
+}
+
+#[tokio::test]
+async fn an_event_of_the_stream_that_can_t_be_read_is_not_taken_for_done() {
+    let (app, _) = app().await;
+    let event = json!({"Records": [{"eventName": 7}]});
+    assert!(app.call(&audit::SEAL, event).await.is_err());
 }
 
 #[tokio::test]

@@ -80,10 +80,9 @@ pub async fn export(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 100)?;
+    let paging = Paging::read_of(params, &app, &uri, &caller.identity(), 100)?;
     let oldest_first = Source::All.partitions(Order::Ascending);
-    let page: Page<Coupon> =
-        store.page(&oldest_first, paging.after.clone(), paging.limit, Some).await?;
+    let page: Page<Coupon> = paging.page(&store, &oldest_first, Some).await?;
     let contents: Vec<_> = page.items.iter().map(|coupon| table::content(&coupon.terms)).collect();
     let counts = table::counts(&store, &contents).await?;
     let mut items = Vec::new();

@@ -62,7 +62,7 @@ pub async fn list(
     if radius_km.is_some() && !params.has("near") {
         params.wrong("near", Wrong::REQUIRED);
     }
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let at = at.unwrap_or(paging.asked_at);
     let filters = Filters { status, category, merchant, couponcode, at };
     let page = match near {

@@ -69,13 +69,13 @@ enum What {
 impl Ord for Ahead {
     /// The nearest is the greatest, as a heap wants it.
     fn cmp(&self, other: &Self) -> Ordering {
-        let cells_first = |ahead: &Self| matches!(ahead.what, What::Coupon(_));
+        let is_coupon = |ahead: &Self| matches!(ahead.what, What::Coupon(_));
         other
             .at
             .km
             .total_cmp(&self.at.km)
             .then(other.at.id.cmp(&self.at.id))
-            .then(cells_first(other).cmp(&cells_first(self)))
+            .then(is_coupon(other).cmp(&is_coupon(self)))
     }
 }
 

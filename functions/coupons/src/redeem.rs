@@ -51,15 +51,18 @@ pub async fn evaluate(
     let at = question.at.unwrap_or_else(Timestamp::now);
     let may_ask =
         caller.0.as_ref().is_some_and(|caller| caller.scopes().contains(Scope::CouponsRedeem));
-    let customers = async {
+    let customer_slots = async {
         match question.customer_id.as_deref().filter(|_| may_ask) {
             Some(customer) => usage::customer_usage(&store, id, customer, at).await.map(Some),
             None => Ok(None),
         }
     };
-    let (coupon, usage, customers) =
-        futures_util::try_join!(table::read(&store, id), usage::usage(&store, id, at), customers)?;
-    let rules = rules::judge(&coupon.terms, question.order, usage, customers, at);
+    let (coupon, usage, customer_slots) = futures_util::try_join!(
+        table::read(&store, id),
+        usage::usage(&store, id, at),
+        customer_slots
+    )?;
+    let rules = rules::judge(&coupon.terms, question.order, usage, customer_slots, at);
     let code = rules::refusal(&rules).map(|refusal| refusal.code());
     Answer::ok(&Evaluation {
         applicable: code.is_none(),
@@ -93,13 +96,14 @@ pub async fn redeem(
         if standing.is_behind(&coupon, &new.customer_id) {
             return standing.catch_up();
         }
-        let customers = Some(standing.customer_slots(&new.customer_id));
-        let rules = rules::judge(&coupon.terms, new.order, standing.usage(), customers, now);
+        let customer_slots = Some(standing.customer_slots(&new.customer_id));
+        let rules = rules::judge(&coupon.terms, new.order, standing.usage(), customer_slots, now);
         if let Some(refusal) = rules::refusal(&rules) {
             return Err(refusal);
         }
         let discount = rules::discount(&coupon.terms, new.order);
-        let redemption = Redemption::new(id, &new, discount, now).ok_or(Problem::INTERNAL)?;
+        let redemption = Redemption::new(id, &new, discount, now)
+            .ok_or_else(|| Problem::bug("a reservation beyond the calendar"))?;
         let location = format!("/coupons/{id}/redemptions/{}", redemption.id);
         let answer = Answer::created(location, &redemption.seen_at(now))?;
         standing.redeem(caller, &coupon, &redemption, answer, now)
@@ -167,9 +171,9 @@ pub async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let ledger = ledger::list(id);
-    let page = store.page(&ledger, paging.after.clone(), paging.limit, Some::<Redemption>);
+    let page = paging.page(&store, &ledger, Some::<Redemption>);
     let ((), page) = futures_util::try_join!(table::existed(&store, id), page)?;
     let now = Timestamp::now();
     let items = page.items.iter().map(|redemption| redemption.seen_at(now)).collect();

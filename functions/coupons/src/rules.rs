@@ -33,13 +33,13 @@ const CURRENCY: &str = "The coupon is for orders in another currency.";
 const EXHAUSTED: &str = "The coupon was used as often as it may be.";
 const CUSTOMER: &str = "This customer used the coupon as often as one may.";
 
-/// Every rule, in the order in which the first failure counts. `customers`: how many slots the
+/// Every rule, in the order in which the first failure counts. `customer_slots`: how many slots the
 /// customer has, where that is to be judged.
 pub fn judge(
     terms: &Terms,
     order: Order,
     usage: Usage,
-    customers: Option<i64>,
+    customer_slots: Option<i64>,
     at: Timestamp,
 ) -> Vec<Rule> {
     let own = terms.discount.as_ref().and_then(|discount| discount.currency);
@@ -59,7 +59,7 @@ pub fn judge(
         rule("minimum", "minimum_not_met", enough, "The order is below the coupon's minimum."),
         rule("available", "coupon_exhausted", !usage.exhausts(terms), EXHAUSTED),
     ];
-    if let Some(slots) = customers {
+    if let Some(slots) = customer_slots {
         let below = terms.max_redemptions_per_customer.is_none_or(|most| slots < most);
         rules.push(rule("customer_limit", "customer_limit_reached", below, CUSTOMER));
     }

@@ -204,7 +204,7 @@ impl Standing {
             *hour.key.sk < *this_hour && hour.count("n") == 0 && !deltas.has(&hour.key)
         });
         for hour in empty.take(HOURS_CLEARED) {
-            change = change.clear(Table::Coupons, &hour.key, "n");
+            change = change.delete_at_zero(Table::Coupons, &hour.key, "n");
         }
         Ok(deltas.into_change(change))
     }

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use shared::fields::{Members, Object, Wrong};
+use shared::json::{Node, Value};
 use shared::values::{Timestamp, boolean, integer, lines, number, string, text, word};
 
 use crate::money::{Currency, amount, percent};
@@ -134,7 +135,7 @@ impl Terms {
         let discount =
             coupon.object("discount", DISCOUNT, |discount| Discount::read(discount, currency));
         let min_order_amount = coupon.optional("min_order_amount", amount(currency));
-        if needs_currency(coupon) && coupon.node_within("discount", "currency").is_none() {
+        if needs_currency(coupon) {
             coupon.wrong_within("discount", "currency", Wrong::REQUIRED);
         }
         let max_redemptions = coupon.optional("max_redemptions", integer(1..=MOST_REDEMPTIONS));
@@ -196,8 +197,14 @@ fn currency_of(coupon: &Object) -> Option<Currency> {
     string(Currency::parse)(node).ok()
 }
 
-/// Whether any amount is given. One order is in one currency, so that all amounts share it.
+/// Whether any amount is given without its currency. One order is in one currency, so that all
+/// amounts share it.
 fn needs_currency(coupon: &Object) -> bool {
+    let is_object = |node: &Node| matches!(node.value, Value::Object(_));
+    let discount = coupon.given_as("discount").filter(|node| node.value != Value::Null);
+    if !discount.is_none_or(is_object) || coupon.node_within("discount", "currency").is_some() {
+        return false;
+    }
     let kind = coupon.node_within("discount", "type").map(string(Kind::parse));
     coupon.has("min_order_amount")
         || coupon.node_within("discount", "max_amount").is_some()

@@ -52,7 +52,8 @@ impl File {
     /// The file, packed where the caller unpacks it; 304 in place of one that it has.
     pub fn answer(self, headers: &HeaderMap, known: &IfNoneMatch) -> Result<Response, Problem> {
         let tag = self.tag();
-        let etag = HeaderValue::try_from(format!("W/\"{tag}\"")).map_err(|_| Problem::INTERNAL)?;
+        let etag = HeaderValue::try_from(format!("W/\"{tag}\""))
+            .map_err(|_| Problem::bug("a tag can't be written"))?;
         let mut answer = if known.has(&tag) {
             StatusCode::NOT_MODIFIED.into_response()
         } else if takes_gzip(headers) {
@@ -60,7 +61,7 @@ impl File {
         } else {
             let mut bytes = Vec::new();
             let unpacked = GzDecoder::new(self.packed).read_to_end(&mut bytes);
-            unpacked.map_err(|_| Problem::INTERNAL)?;
+            unpacked.map_err(|_| Problem::bug("a file can't be unpacked"))?;
             bytes.into_response()
         };
         let headers = answer.headers_mut();

@@ -51,7 +51,7 @@ pub async fn read<P: Permission>(
     id: Uuid,
 ) -> Result<Header, Problem> {
     let header = to_one::<P>(store, caller, Access::Read, id).await?;
-    store.enter_reads(caller, &[subject(id)]).await?;
+    store.enter_reads(caller, [subject(id)]).await?;
     Ok(header)
 }
 
@@ -68,5 +68,9 @@ pub async fn unless_gone<P: Permission, T>(
         return done;
     }
     let is_same = to_one::<P>(store, caller, access, known.id).await?.version == known.version;
-    Err(if is_same { samples::broken() } else { Problem::STORAGE_UNAVAILABLE })
+    Err(if is_same {
+        Problem::bug("a recording without its samples or insights")
+    } else {
+        Problem::STORAGE_UNAVAILABLE
+    })
 }

@@ -12,6 +12,7 @@ use shared::openapi::schema::{
 };
 use shared::openapi::{Answer, Body, Content, Description, Header, Operation, Who};
 
+use crate::analysis::insights::ALGORITHM_VERSION;
 use crate::recording::{COMPLETION, LEAD, MEMBERS, MOST_LEADS, SEGMENT, SEGMENT_LEAD, Shown};
 use crate::report::Report;
 use crate::routes::MOST_SHOWN;
@@ -100,7 +101,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         "sampling_rate_hz": 360.0, "adc_gain": 200.0, "adc_zero": 1_024, "created_at": "2026-03-02T09:31:00.000Z",
     });
     let report = json!({
-        "ecg_id": first, "status": "done", "algorithm_version": "1", "computed_at": "2026-03-02T09:31:01.000Z",
+        "ecg_id": first, "status": "done", "algorithm_version": ALGORITHM_VERSION, "computed_at": "2026-03-02T09:31:01.000Z",
         "leads": [{"name": "II", "number_of_samples": 3_600, "number_of_zero_crossings": 41, "number_of_zero_touches": 3,
                    "minimum": 850, "maximum": 1_300, "mean": 1_020.5, "rms": 1_024.1,
                    "quality": {"usable": true, "score": 0.97, "flat_fraction": 0.0, "clipped_fraction": 0.0}}],

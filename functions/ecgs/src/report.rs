@@ -7,7 +7,6 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
-use shared::log;
 use shared::problem::Problem;
 use shared::store::{ItemKey, Partitions, Store, Table};
 use shared::values::Timestamp;
@@ -184,10 +183,11 @@ pub async fn keep(
 ) -> Result<Header, Problem> {
     let insights = Insights::of(recording);
     let report = Report::of(header.id, recording, &insights, Timestamp::now());
-    let json = serde_json::to_vec(&report).map_err(|_| Problem::INTERNAL)?;
+    let json =
+        serde_json::to_vec(&report).map_err(|_| Problem::bug("insights can't be written"))?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
-    let packed = packed.map_err(|_| Problem::INTERNAL)?;
+    let packed = packed.map_err(|_| Problem::bug("insights can't be packed"))?;
     let name = new_upload();
     let piece = |(number, packed): (u32, &[u8])| Packed {
         key: key(header.id, &name, number),
@@ -195,7 +195,8 @@ pub async fn keep(
     };
     let pieces: Vec<Packed> = (0..).zip(packed.chunks(PIECE)).map(piece).collect();
     store.lay(Table::Samples, &pieces).await?;
-    let pieces = u32::try_from(pieces.len()).map_err(|_| Problem::INTERNAL)?;
+    let pieces =
+        u32::try_from(pieces.len()).map_err(|_| Problem::bug("insights of too many pieces"))?;
     let insights = Some(Laid { name, pieces });
     Ok(Header { algorithm_version: Some(ALGORITHM_VERSION.to_owned()), insights, ..header.clone() })
 }
@@ -211,10 +212,7 @@ pub async fn read(store: &Store, header: &Header) -> Result<Vec<u8>, Problem> {
     let packed: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.packed).collect();
     let mut json = Vec::new();
     let unpacked = DeflateDecoder::new(packed.as_slice()).read_to_end(&mut json);
-    unpacked.map(|_| json).map_err(|_| {
-        log::bug("stored insights can't be read");
-        Problem::INTERNAL
-    })
+    unpacked.map(|_| json).map_err(|_| Problem::bug("stored insights can't be read"))
 }
 
 /// The beats of a recording that has insights, by their samples.
@@ -228,7 +226,8 @@ pub async fn beats(store: &Store, header: &Header) -> Result<Vec<u64>, Problem> 
         beat_samples: Option<Vec<u64>>,
     }
     let json = read(store, header).await?;
-    let stored: Stored = serde_json::from_slice(&json).map_err(|_| Problem::INTERNAL)?;
+    let stored: Stored =
+        serde_json::from_slice(&json).map_err(|_| Problem::bug("stored beats can't be read"))?;
     Ok(stored.rhythm.and_then(|rhythm| rhythm.beat_samples).unwrap_or_default())
 }
 

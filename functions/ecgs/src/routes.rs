@@ -107,12 +107,11 @@ async fn list(
 ) -> Result<Response, Problem> {
     let user = access::to_own::<EcgsRead>(&store, &caller, Access::Read).await?;
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let (recordings, now) = (table::of_user(user), Timestamp::now());
     let keep = |header: Header| Some(header.at(now));
-    let page = store.page(&recordings, paging.after.clone(), paging.limit, keep).await?;
-    let subjects: Vec<_> = page.items.iter().map(|header| table::subject(header.id)).collect();
-    store.enter_reads(&caller, &subjects).await?;
+    let page = paging.page(&store, &recordings, keep).await?;
+    store.enter_reads(&caller, page.items.iter().map(|header| table::subject(header.id))).await?;
     paging.answer(&Page { items: page.items.iter().map(Header::shown).collect(), next: page.next })
 }
 
@@ -135,8 +134,7 @@ async fn read(
     }
     params.finish()?;
     let mut shown = header.shown();
-    let subjects = [table::subject(id)];
-    let entered = store.enter_reads(&caller, &subjects);
+    let entered = store.enter_reads(&caller, [table::subject(id)]);
     if include.is_some() {
         let read = futures_util::try_join!(entered, with_signals(&store, &header, &mut shown));
         access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &header, read).await?;

@@ -4,7 +4,6 @@
 
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
-use shared::log;
 use shared::problem::Problem;
 use shared::store::{ItemKey, Partitions, Store, Table};
 use uuid::Uuid;
@@ -173,12 +172,6 @@ pub fn layout(header: &Header, parts: &[Part]) -> Vec<Packed> {
     rows
 }
 
-/// What was stored lacks, or is none of ours.
-pub fn broken() -> Problem {
-    log::bug("stored samples can't be read");
-    Problem::INTERNAL
-}
-
 /// What was there lacks: most likely the recording was deleted since its header was read.
 pub const MISSING: Problem = Problem::NOT_FOUND;
 
@@ -200,7 +193,8 @@ impl Layout {
             row.map(|row| row.packed.as_slice()).ok_or(MISSING)
         };
         let uploads = packed("uploads")?.chunks(8).map(hex::encode);
-        let counts = codec::decode(packed(&format!("{lead:02}"))?).ok_or_else(broken)?;
+        let counts = codec::decode(packed(&format!("{lead:02}"))?);
+        let counts = counts.ok_or_else(|| Problem::bug("a stored layout can't be read"))?;
         let counts = counts.into_iter().map(|count| u64::from(count.cast_unsigned()));
         Ok(Self { ecg, lead, parts: uploads.zip(counts).collect() })
     }
@@ -238,7 +232,8 @@ impl Layout {
             let rows: Vec<Chunk> = store.get_many(Table::Samples, &keys).await?;
             for (first, key) in chunks {
                 let row = rows.iter().find(|row| row.key == *key).ok_or(MISSING)?;
-                let samples = codec::decode(&row.samples).ok_or_else(broken)?;
+                let samples = codec::decode(&row.samples)
+                    .ok_or_else(|| Problem::bug("stored samples can't be read"))?;
                 let from = usize::try_from(start.saturating_sub(*first)).unwrap_or(usize::MAX);
                 let to = usize::try_from(end.saturating_sub(*first)).unwrap_or(usize::MAX);
                 let to = to.min(samples.len());

@@ -94,17 +94,16 @@ pub async fn add(
     let decide = || async move {
         let header = table::header(store, id).await?.filter(Header::is_visible);
         let header = header.ok_or(Problem::NOT_FOUND)?;
+        if header.status != Status::Receiving {
+            return Err(RECORDING_COMPLETE);
+        }
         let known: Option<Part> = store.get(Table::Samples, part_key).await?;
         if let Some(known) = known {
-            // It came before, be it on a recording that is complete by now.
             return if known.digest == part.digest {
                 Ok(Change::nothing(Answer::ok(&received(id, segment))?))
             } else {
                 Err(SEGMENT_DIFFERS)
             };
-        }
-        if header.status != Status::Receiving {
-            return Err(RECORDING_COMPLETE);
         }
         let so_far = store.counters(Table::Samples, &[samples::counter_key(id)]).await?;
         let so_far = so_far.iter().map(|counters| counters.count(COUNTER)).sum::<i64>();
@@ -171,7 +170,8 @@ pub async fn complete(
     let decide = || async move {
         let segments = |object: &mut Object| object.required("segments", integer(0..=10_000));
         let segments = body.read(COMPLETION, segments)?;
-        let segments = u32::try_from(segments).map_err(|_| Problem::INTERNAL)?;
+        let segments =
+            u32::try_from(segments).map_err(|_| Problem::bug("too many segments were let pass"))?;
         let header = table::header(store, id).await?.filter(Header::is_visible);
         let header = header.ok_or(Problem::NOT_FOUND)?;
         match header.segments {
@@ -201,7 +201,8 @@ pub async fn complete(
         let layout = samples::layout(&header, &parts);
         // A segment that comes meanwhile counts up: then all is looked at again.
         let counted: u64 = parts.iter().skip(1).map(Part::samples).sum();
-        let counted = i64::try_from(counted).map_err(|_| Problem::INTERNAL)?;
+        let counted =
+            i64::try_from(counted).map_err(|_| Problem::bug("more samples than can be counted"))?;
         let mut as_counted = Counting::new(samples::counter_key(id));
         as_counted.below = Some((COUNTER, counted + 1));
         let mut complete = header;

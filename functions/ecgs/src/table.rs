@@ -91,16 +91,14 @@ pub fn open_before(time: Timestamp) -> Partitions {
     }
 }
 
+/// An id is made once for all tries of a request: to decide anew would find it taken again.
+const TAKEN: Otherwise = Otherwise::Bug("a new recording's id is taken");
+
 /// A recording whose samples are about to be laid down. Nobody sees it, so nobody's doing is
 /// entered.
 pub fn begin(header: &Header) -> Result<Change, Problem> {
     let header = Header { status: Status::Uploading, ..header.clone() };
-    Change::unaudited().insert(
-        Table::Ecgs,
-        &header_key(header.id),
-        &HeaderRow::of(&header),
-        Otherwise::Refuse(Problem::INTERNAL),
-    )
+    Change::unaudited().insert(Table::Ecgs, &header_key(header.id), &HeaderRow::of(&header), TAKEN)
 }
 
 /// A recording with its samples, or in place of what was begun.
@@ -114,8 +112,8 @@ pub fn create(
     let entry = Entry::new(caller, Access::Create, subject(header.id), given);
     let change = Change::entered(entry, answer);
     let Some(chunks) = chunks else { return replace(change, header) };
-    let (key, otherwise) = (header_key(header.id), Otherwise::Refuse(Problem::INTERNAL));
-    let change = change.insert(Table::Ecgs, &key, &HeaderRow::of(header), otherwise)?;
+    let key = header_key(header.id);
+    let change = change.insert(Table::Ecgs, &key, &HeaderRow::of(header), TAKEN)?;
     chunks.iter().try_fold(change, |change, chunk| change.put(Table::Samples, &chunk.key, chunk))
 }
 

@@ -81,8 +81,8 @@ pub async fn signal(
     let end = (start_of + count).min(of.number_of_samples);
     let read =
         async { Layout::read(&store, &header, lead).await?.samples(&store, start_of, end).await };
-    let entered = [table::subject(id)];
-    let read = futures_util::try_join!(store.enter_reads(&caller, &entered), read);
+    let entered = store.enter_reads(&caller, [table::subject(id)]);
+    let read = futures_util::try_join!(entered, read);
     let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &header, read);
     let ((), signal) = read.await?;
     Answer::ok(&Excerpt {
@@ -140,7 +140,7 @@ pub async fn plot(
     let Some(rate_hz) = recording.scale.sampling_rate_hz else {
         params.wrong("duration_s", Wrong::invalid("The recording has no sampling rate."));
         params.finish()?;
-        return Err(Problem::INTERNAL);
+        return Err(Problem::bug("a wrong parameter was let pass"));
     };
     let leads = lead.map_or(0..recording.leads.len(), |lead| lead..lead + 1);
     let (first, last) = (sample(start_s * rate_hz), sample((start_s + duration_s) * rate_hz));
@@ -169,8 +169,7 @@ pub async fn plot(
             _ => Ok(Vec::new()),
         }
     };
-    let subjects = [table::subject(id)];
-    let entered = store.enter_reads(&caller, &subjects);
+    let entered = store.enter_reads(&caller, [table::subject(id)]);
     let read = futures_util::try_join!(entered, samples, beats);
     let read = access::unless_gone::<EcgsRead, _>(&store, &caller, Access::Read, &recording, read);
     let ((), samples, beats) = read.await?;

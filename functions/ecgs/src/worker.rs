@@ -1,10 +1,11 @@
 //! The worker: called by the headers' stream for each recording that changed, and once a day for
 //! what was left behind.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use serde_json::{Value, json};
-use shared::log;
 use shared::problem::Problem;
 use shared::store::{ItemKey, Store, Table};
 use shared::values::Timestamp;
@@ -27,7 +28,7 @@ pub fn start(store: Store) -> Handle {
 }
 
 async fn handle(store: &Store, event: Event) -> Result<Value, Failed> {
-    let Some(records) = stream_records(&event.payload) else {
+    let Some(records) = stream_records(&event.payload)? else {
         return Ok(json!({"found": sweep(store).await?}));
     };
     for record in &records {
@@ -52,19 +53,18 @@ async fn settle(store: &Store, id: Uuid) -> Result<(), Problem> {
 
 async fn analyse(store: &Store, header: Header) -> Result<(), Problem> {
     // An analysis that panics must not take others with it.
-    let (apart, of) = (store.clone(), header.clone());
-    let analysed = tokio::spawn(log::within_the_current(async move {
-        let recording = gone_through(&apart, &of).await?;
-        report::keep(&apart, &of, &recording).await
-    }));
-    let settled = match analysed.await {
+    let analysed = AssertUnwindSafe(async {
+        let recording = gone_through(store, &header).await?;
+        report::keep(store, &header, &recording).await
+    });
+    let settled = match analysed.catch_unwind().await {
         Ok(Ok(header)) => Header { status: Status::Done, reason: None, ..header },
-        Ok(Err(problem)) if samples::are_missing(&problem) || problem.is_of_this_program() => {
+        Ok(Err(problem)) if samples::are_missing(&problem) => {
             failed(&header, "The stored samples could not be read.")
         }
         // The storage: it is tried again.
-        Ok(Err(problem)) => return Err(problem),
-        Err(_) => failed(&header, "The analysis broke."),
+        Ok(Err(problem)) if !problem.is_of_this_program() => return Err(problem),
+        Ok(Err(_)) | Err(_) => failed(&header, "The analysis broke."),
     };
     // Where somebody else has settled it, or it is gone, what was made here is nothing.
     let is_settled = table::note(store, &settled).await?;

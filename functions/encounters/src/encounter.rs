@@ -186,7 +186,7 @@ impl Terms {
         let data = patch.optional("clinical_data", |change| {
             let current = Node::parse(self.clinical_data.get().as_bytes());
             let current = current.map_err(|_| Wrong::invalid("This can't be merged."))?;
-            clinical_data(&current.into_owned().patched_with(change.clone().into_owned()))
+            clinical_data(&current.patched_with(change.clone()))
         });
         Self {
             patient_id: self.patient_id.clone(),

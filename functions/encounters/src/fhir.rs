@@ -105,7 +105,8 @@ pub fn answer(
     version: Option<u64>,
     is_known: bool,
 ) -> Result<Response, Problem> {
-    let body = serde_json::to_vec(resource).map_err(|_| Problem::INTERNAL)?;
+    let body =
+        serde_json::to_vec(resource).map_err(|_| Problem::bug("a resource can't be written"))?;
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

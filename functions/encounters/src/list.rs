@@ -59,7 +59,7 @@ pub async fn search(
     body: Body,
 ) -> Result<Response, Problem> {
     let location = access::to_all::<EncountersRead>(&store, &caller, Access::Read).await?;
-    let node = body.node()?;
+    let node = body.optional()?;
     let params = Params::of_body(&node, PARAMETERS, &["limit"])?;
     answered(&app, &store, &caller, location, &headers, &uri, params).await
 }
@@ -74,7 +74,7 @@ async fn answered(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let question = Question::read(&mut params);
-    let paging = Paging::read(params, app, uri, &caller.local_identity(), 20)?;
+    let paging = Paging::read(params, app, uri, &caller.local_identity())?;
     let page = question.answered(store, caller, location, &paging).await?;
     shown(&page, &paging, headers, uri)
 }

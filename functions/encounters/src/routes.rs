@@ -132,7 +132,7 @@ async fn amend(
     body: Body,
 ) -> Result<Answer, Problem> {
     access::to_one::<EncountersWrite>(&store, &caller, Access::Update, id, None).await?;
-    let patch = body.node()?;
+    let patch = body.optional()?;
     let (store, caller, if_match, patch) = (&store, &caller, &if_match, &patch);
     let decide = || async move {
         let (head, old) = table::current(store, id).await?;

@@ -111,10 +111,10 @@ pub fn head_of(encounter: &Encounter) -> Head {
 /// A version as it is stored, beside the head that says of it what can be known without it.
 fn packed(encounter: &Encounter) -> Result<(Version, Head), Problem> {
     let json = serde_json::to_vec(&(&encounter.record, &encounter.terms))
-        .map_err(|_| Problem::INTERNAL)?;
+        .map_err(|_| Problem::bug("an encounter can't be written"))?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
-    let packed = packed.map_err(|_| Problem::INTERNAL)?;
+    let packed = packed.map_err(|_| Problem::bug("an encounter can't be packed"))?;
     let version = Version { encounter_id: encounter.record.encounter_id, packed };
     Ok((version, Head { bytes: json.len(), ..head_of(encounter) }))
 }
@@ -124,10 +124,8 @@ impl Version {
         let mut json = Vec::new();
         let read = DeflateDecoder::new(self.packed.as_slice()).read_to_end(&mut json);
         let unpacked = read.ok().and_then(|_| serde_json::from_slice(&json).ok());
-        let (record, terms) = unpacked.ok_or_else(|| {
-            shared::log::bug("a stored encounter can't be read");
-            Problem::INTERNAL
-        })?;
+        let (record, terms) =
+            unpacked.ok_or_else(|| Problem::bug("a stored encounter can't be read"))?;
         Ok(Encounter { record, terms })
     }
 }
@@ -156,8 +154,8 @@ pub async fn of_heads(store: &Store, heads: &[Head]) -> Result<Vec<Encounter>, P
     let rows: Vec<Version> = store.get_many(Table::Encounters, &keys).await?;
     let of = |head: &Head| {
         let row = rows.iter().find(|row| row.encounter_id == head.encounter_id);
-        // A head without its version: one transaction wrote both.
-        row.ok_or(Problem::INTERNAL)?.unpacked()
+        // One transaction wrote both.
+        row.ok_or_else(|| Problem::bug("a head without its version"))?.unpacked()
     };
     heads.iter().map(of).collect()
 }

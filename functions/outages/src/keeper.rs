@@ -219,7 +219,10 @@ impl<'a> Keeper<'a> {
             let stored = plan.kept.chunks.min(stored + AT_ONCE);
             let mut kept = plan.kept.clone();
             kept.stored = stored;
-            put_sent(change, site, &old, Sent { pending: Some(kept), ..old.clone() })
+            let is_in_doubt = old.is_in_doubt
+                || old.pending.as_ref().is_some_and(|pending| pending.run_id != self.id);
+            let sent = Sent { pending: Some(kept), is_in_doubt, ..old.clone() };
+            put_sent(change, site, &old, sent)
         };
         self.store.commit(None, decide).await.map(drop)
     }
@@ -237,7 +240,8 @@ impl<'a> Keeper<'a> {
                     if let Some(accepted) = &old.accepted {
                         change = forget(change, accepted, site);
                     }
-                    Sent { accepted: old.pending.clone(), pending: None, ..old }
+                    let accepted = old.pending.clone();
+                    Sent { accepted, pending: None, is_in_doubt: false, ..old }
                 }
                 Post::Refused => {
                     if let Some(pending) = &old.pending {

@@ -53,7 +53,8 @@ impl Plan {
     pub fn new(run_id: Uuid, payload: Vec<u8>, outages: u64) -> Result<Self, Problem> {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
         let compressed = encoder.write_all(&payload).and_then(|()| encoder.finish());
-        let compressed = Bytes::from(compressed.map_err(|_| Problem::INTERNAL)?);
+        let compressed = compressed.map_err(|_| Problem::bug("a payload can't be packed"))?;
+        let compressed = Bytes::from(compressed);
         let chunks: Vec<_> =
             compressed.chunks(CHUNK_BYTES).map(|chunk| compressed.slice_ref(chunk)).collect();
         let sha256 = sha256(&payload);

@@ -64,11 +64,9 @@ async fn start(
         table::read(store, started.id).await?.run
     };
     let location = format!("/outages/runs/{}", run.id);
-    let answer = match run.state {
-        RunState::Running => Answer::accepted(location, &run)?,
-        _ if !started.is_new => Answer::accepted(location, &run)?,
-        RunState::Succeeded | RunState::Failed => Answer::created(location, &run)?,
-    };
+    let is_done = started.is_new && run.state != RunState::Running;
+    let answer =
+        if is_done { Answer::created(location, &run)? } else { Answer::accepted(location, &run)? };
     match &key {
         Some(key) => store.remember(key, answer).await,
         None => Ok(answer),
@@ -81,10 +79,11 @@ async fn ended(store: &Store, id: Uuid, until: Instant) -> Result<Run, Problem> 
     let mut pause = Duration::from_millis(100);
     loop {
         let run = table::read(store, id).await?.run;
-        if run.state != RunState::Running || Instant::now() + pause > until {
+        let left = until.saturating_duration_since(Instant::now());
+        if run.state != RunState::Running || left.is_zero() {
             return Ok(run);
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause.min(left)).await;
         pause = pause.mul_f64(1.5).min(LONGEST);
     }
 }
@@ -97,9 +96,9 @@ async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let (runs, run) = (table::list(), |row: Row| Some(row.run));
-    paging.answer(&store.page(&runs, paging.after.clone(), paging.limit, run).await?)
+    paging.answer(&paging.page(&store, &runs, run).await?)
 }
 
 /// `GET /outages/runs/{id}`

@@ -31,7 +31,7 @@ const BUSY: Problem =
 const NO_TURN: &str = "another run did not end in time";
 const NO_TIME: &str = "no time was left";
 const TOO_LONG: &str = "the payload is longer than 5 MiB";
-const TWO_NAMES: &str = "GET /site-info/{site}: a device is listed twice, with two names";
+const TWO_NAMES: &str = "GET /site-info/{site}: /devices has one device with two names";
 const NOTHING_LEFT: &str = "nothing is left to post";
 const HALVED: &str = "under half of what was accepted last is left";
 
@@ -161,7 +161,8 @@ impl Sync {
         if sites.is_empty() {
             return keeper.finish(NO_TIME).await;
         }
-        let moment = Moment::parse(&options.since).ok_or(Problem::INTERNAL)?;
+        let moment = Moment::parse(&options.since)
+            .ok_or_else(|| Problem::bug("a run's since can't be read"))?;
         let since = Since { moment, rule: self.settings.rule };
         let progress = |bytes| self.tell(Progress::Received(bytes));
         let received = self.upstream.outages(&devices, since, until, &progress).await;
@@ -243,7 +244,7 @@ impl Sync {
         let accepted = sent.accepted.as_ref();
         let before = Before {
             accepted: accepted.map(|kept| (kept.sha256.as_str(), kept.outages)),
-            is_unsettled: sent.pending.is_some(),
+            is_unsettled: sent.pending.is_some() || sent.is_in_doubt,
         };
         let verdict = verdict(&plan.kept.sha256, site.kept, before).filter(|_| !options.force);
         if let Some(state) = verdict {

@@ -123,6 +123,9 @@ pub struct Sent {
     pub accepted: Option<Kept>,
     /// One that is about to be posted, or may have been received since.
     pub pending: Option<Kept>,
+    /// Whether one before it may have been received, which nothing was accepted behind.
+    #[serde(default)]
+    pub is_in_doubt: bool,
 }
 
 fn run_key(id: Uuid) -> ItemKey {

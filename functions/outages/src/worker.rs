@@ -53,7 +53,7 @@ pub fn start(
 
 async fn called(sync: &Sync, usual: &Usual, event: Event) -> Result<Value, Failed> {
     let caller = Caller::worker(NAME, &event.request_id);
-    if let Some(records) = stream_records(&event.payload) {
+    if let Some(records) = stream_records(&event.payload)? {
         for record in &records {
             let Some(id) = requested(record) else { continue };
             match sync.perform(&caller, id, event.deadline).await {

@@ -171,7 +171,7 @@ async fn a_site_that_does_not_match_fails_alone_by_its_pointer() {
         (r#"{"id": "s", "name": "S", "devices": [{"id": 1}]}"#, "/devices/0/id must be a string"),
         (
             r#"{"id": "s", "name": "S", "devices": [{"id": "a", "name": "A"}, {"id": "a", "name": "B"}]}"#,
-            "a device is listed twice, with two names",
+            "/devices has one device with two names",
         ),
     ] {
         let (app, upstream, _) = app().await;
@@ -231,6 +231,15 @@ async fn a_refusal_behind_a_lost_answer_is_a_failure_that_leaves_the_site_in_dou
     upstream.next("POST", status(400));
     assert!(ended(&run(&app, event.clone()).await).starts_with("failed 2"));
     upstream.set_outages(&outages("a", 10));
+    assert_eq!(ended(&run(&app, event.clone()).await), "posted 1");
+    // Nor does a refusal in a later run take the doubt away.
+    upstream.set_outages(&outages("a", 12));
+    upstream.next("POST", Fault::Lost);
+    upstream.next("POST", status(400));
+    assert!(ended(&run(&app, event.clone()).await).starts_with("failed 2"));
+    upstream.set_outages(&outages("a", 10));
+    upstream.next("POST", status(400));
+    assert!(ended(&run(&app, event.clone()).await).starts_with("failed 1"));
     assert_eq!(ended(&run(&app, event.clone()).await), "posted 1");
     // A refusal alone leaves no doubt: what was accepted is what it was.
     upstream.set_outages(&outages("a", 11));

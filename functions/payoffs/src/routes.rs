@@ -25,7 +25,7 @@ pub fn routes() -> Routes {
 
 /// The location whose payoffs a caller sees. Whoever has a scope has one.
 fn location(caller: &Caller) -> Result<Uuid, Problem> {
-    caller.location_id().ok_or(Problem::INTERNAL)
+    caller.location_id().ok_or_else(|| Problem::bug("a scope without a location"))
 }
 
 /// `POST /payoffs`
@@ -41,7 +41,9 @@ async fn create(
         let payoff = Payoff {
             id: Uuid::now_v7(),
             location_id: location(caller)?,
-            figures: terms.figures().ok_or(Problem::INTERNAL)?,
+            figures: terms
+                .figures()
+                .ok_or_else(|| Problem::bug("terms without figures were let pass"))?,
             terms,
             created_at: Timestamp::now(),
         };
@@ -59,7 +61,7 @@ async fn read(
     _: NoParams,
 ) -> Result<Answer, Problem> {
     let payoff = table::read(&store, location(&caller)?, id).await?;
-    store.enter_reads(&caller, &[table::subject(id)]).await?;
+    store.enter_reads(&caller, [table::subject(id)]).await?;
     Answer::ok(&payoff)
 }
 
@@ -73,10 +75,8 @@ async fn list(
     let location = location(&caller)?;
     let mut params = Params::parse(uri.query(), &["loan_number", "limit", "cursor"]);
     let loan = params.optional("loan_number", text::<128>);
-    let paging = Paging::read(params, &app, &uri, &caller.local_identity(), 20)?;
-    let after = paging.after.clone();
-    let page = table::list(&store, location, loan.as_deref(), after, paging.limit).await?;
-    let subjects: Vec<_> = page.items.iter().map(|payoff| table::subject(payoff.id)).collect();
-    store.enter_reads(&caller, &subjects).await?;
+    let paging = Paging::read(params, &app, &uri, &caller.local_identity())?;
+    let page = table::list(&store, location, loan.as_deref(), &paging).await?;
+    store.enter_reads(&caller, page.items.iter().map(|payoff| table::subject(payoff.id))).await?;
     paging.answer(&page)
 }

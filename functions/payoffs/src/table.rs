@@ -5,6 +5,7 @@ use serde::Serialize;
 use shared::answer::Answer;
 use shared::audit::{Access, ItemType, Subject};
 use shared::auth::Caller;
+use shared::list::Paging;
 use shared::problem::Problem;
 use shared::store::{Change, ItemKey, Order, Otherwise, Page, Partitions, Store, Table};
 use uuid::Uuid;
@@ -57,8 +58,7 @@ pub async fn list(
     store: &Store,
     location: Uuid,
     loan_number: Option<&str>,
-    after: Option<String>,
-    limit: usize,
+    paging: &Paging,
 ) -> Result<Page<Payoff>, Problem> {
     let (index, attribute, value) = match loan_number {
         Some(loan) => ("loan", "location_loan", location_loan(location, loan)),
@@ -73,5 +73,5 @@ pub async fn list(
         order: Order::Descending,
         until: None,
     };
-    store.page(&payoffs, after, limit, Some).await
+    paging.page(store, &payoffs, Some).await
 }

@@ -59,7 +59,8 @@ impl Dataset {
         let etag = format!("{weak}\"{tag}\"");
         let cache = format!("private, max-age={}", self.max_age_s);
         for (name, value) in [(header::ETAG, etag), (header::CACHE_CONTROL, cache)] {
-            let value = HeaderValue::try_from(value).map_err(|_| Problem::INTERNAL)?;
+            let value = HeaderValue::try_from(value)
+                .map_err(|_| Problem::bug("a header can't be written"))?;
             answer.headers_mut().insert(name, value);
         }
         Ok(answer)
@@ -67,7 +68,7 @@ impl Dataset {
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(value).map_err(|_| Problem::INTERNAL)
+    serde_json::to_vec(value).map_err(|_| Problem::bug("reference data can't be written"))
 }
 
 fn tag(content: &[u8]) -> String {

@@ -20,7 +20,7 @@ use shared::values::Timestamp;
 
 use crate::dataset::Dataset;
 use crate::franchise::{Listing, franchise_id};
-use crate::routes::{USUAL_LIMIT, query};
+use crate::routes::query;
 use crate::table;
 
 /// `POST /franchises/import`
@@ -51,7 +51,7 @@ pub async fn read(
     dataset(imported_at).one(&franchise, &known)
 }
 
-/// `GET /franchises`: newest first; with `q`, by the word that is found.
+/// `GET /franchises`: newest first; with `q`, of each word that is found.
 pub async fn list(
     State(app): State<App>,
     store: Store,
@@ -61,7 +61,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(uri.query(), &["q", "limit", "cursor"]);
     let query = params.optional("q", query);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), USUAL_LIMIT)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let page = async {
         match &query {
             Some(query) => table::search(&store, query, &paging).await,

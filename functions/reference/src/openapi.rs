@@ -158,7 +158,12 @@ pub fn description() -> Description {
             "Industry",
             in_path("code", &example(pattern("^([0-9]{2,6}|[0-9]{2}-[0-9]{2})$"), json!("722515"))),
         ),
-        list("/franchises", "Lists franchises, newest first.", "Franchise", vec![q()]),
+        list(
+            "/franchises",
+            "Lists franchises, newest first; with q, those of each word that is found.",
+            "Franchise",
+            vec![q()],
+        ),
         Operation {
             more: "A bad row stops no other.",
             headers: &[Header::IdempotencyKey],

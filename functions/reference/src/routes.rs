@@ -20,8 +20,6 @@ use crate::holiday::{self, Holiday};
 use crate::industry::{self, INDUSTRIES, Industry};
 use crate::search::Query;
 
-pub const USUAL_LIMIT: usize = 20;
-
 pub fn routes() -> Routes {
     Routes::default()
         .get("/countries", countries)
@@ -48,7 +46,7 @@ async fn countries(
 ) -> Result<Response, Problem> {
     let mut params = Params::parse(uri.query(), &["q", "limit", "cursor"]);
     let query = params.optional("q", query);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), USUAL_LIMIT)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let page = COUNTRIES.page(&paging, query.as_ref(), |_| true);
     country::DATASET.list(&paging, &page, &known)
 }
@@ -79,12 +77,12 @@ async fn holidays(
             params.wrong(name, Wrong::REQUIRED);
         }
     }
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), USUAL_LIMIT)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let date = |holiday: &Holiday| holiday.date.to_string();
     let behind =
         |holiday: &Holiday| paging.after.as_ref().is_none_or(|after| date(holiday) > *after);
-    let mut items: Vec<_> =
-        holiday::of_year(year.ok_or(Problem::INTERNAL)?).filter(behind).collect();
+    let year = year.ok_or_else(|| Problem::bug("a list of holidays without a year"))?;
+    let mut items: Vec<_> = holiday::of_year(year).filter(behind).collect();
     let more = items.len() > paging.limit;
     items.truncate(paging.limit);
     let next = items.last().filter(|_| more).map(date);
@@ -103,7 +101,7 @@ async fn industries(
     let query = params.optional("q", query);
     let level = whole(2..=6_u8, "This must be a whole number from 2 to 6.");
     let level = params.optional("level", level);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), USUAL_LIMIT)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let keep = |industry: &Industry| {
         level.is_none_or(|level| industry.level == level)
             && prefix.as_ref().is_none_or(|prefix| industry.begins_with(prefix))

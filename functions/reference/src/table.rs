@@ -244,10 +244,11 @@ pub async fn list(store: &Store, paging: &Paging) -> Result<Page<Franchise>, Pro
         until: None,
     };
     let keep = |stored: Stored| Some(stored.franchise);
-    store.page(&all, paging.after.clone(), paging.limit, keep).await
+    paging.page(store, &all, keep).await
 }
 
-/// The franchises that a query finds, by the word that its longest one begins.
+/// The franchises that a query finds by the words that its longest one begins: those of one word
+/// newest first.
 pub async fn search(
     store: &Store,
     query: &Query,
@@ -262,8 +263,8 @@ pub async fn search(
         attribute: "pk",
         values: vec![partition(&prefix)],
         sort: "sk",
-        order: Order::Ascending,
-        until: Some(format!("{prefix}\u{10ffff}")),
+        order: Order::Descending,
+        until: Some(prefix.clone()),
     };
     // A franchise of several words that begin so comes once, with the first of them.
     let has_place = |row: &Word, name: &str| {
@@ -275,8 +276,8 @@ pub async fn search(
         has_place(row, name) && query.finds(&words(&row.franchise_id, name))
     };
     let keep = |row: Word| is_found(&row, &row.name).then_some(row);
-    let after = paging.after.clone().or_else(|| Some(prefix.clone()));
-    let page = store.page(&begun_so, after, paging.limit, keep).await?;
+    let after = paging.after.clone().unwrap_or_else(|| format!("{prefix}\u{10ffff}"));
+    let page = store.page(&begun_so, Some(after), paging.limit, keep).await?;
     let ids: Vec<_> = page.items.iter().map(|row| row.franchise_id.as_str()).collect();
     let stored = read_all(store, &ids).await?;
     let found = page.items.iter().filter_map(|row| {

@@ -54,9 +54,9 @@ async fn a_franchise_is_found_by_the_beginnings_of_its_words_and_by_its_id() {
     import(&ada, &chain()).await;
     import(&ada, &[franchise("-X-1-", "!")]).await;
     for (q, ids) in [
-        ("king", vec!["BK-1", "KB-2"]),
-        ("BURG", vec!["BK-1", "KB-2"]),
-        ("burger+king", vec!["BK-1", "KB-2"]),
+        ("king", vec!["KB-2", "BK-1"]),
+        ("BURG", vec!["KB-2", "BK-1"]),
+        ("burger+king", vec!["KB-2", "BK-1"]),
         ("burgers+king", vec!["KB-2"]),
         ("k+b+o", vec!["KB-2"]),
         ("cafe", vec!["CC-14"]),
@@ -132,26 +132,26 @@ async fn a_changed_name_is_found_and_the_old_one_is_not() {
 #[tokio::test]
 async fn a_franchise_that_is_renamed_while_a_list_is_read_does_not_come_again() {
     let (_app, ada) = app().await;
-    let names = ["Bagel", "Bakery", "Banana", "Bar", "Basket"];
+    let names = ["Batter", "Bakery", "Bazaar", "Bar", "Basket"];
     let rows: Vec<_> =
         names.iter().enumerate().map(|(id, name)| franchise(&id.to_string(), name)).collect();
     import(&ada, &rows).await;
-    // The third moves before the list begins, and takes part in it.
-    import(&ada, &[franchise("2", "Bazaar")]).await;
+    // The first moves before the list begins, and takes part in it.
+    import(&ada, &[franchise("0", "Bagel")]).await;
     let first = ada.get("/franchises?q=ba&limit=2").await;
     let mut closed = franchise("3", "Bar");
     closed["status"] = json!("inactive");
     // One with another name keeps its place where the word that is found is the same.
-    import(&ada, &[franchise("0", "Batter"), franchise("4", "Basket Two"), closed]).await;
+    import(&ada, &[franchise("2", "Bagpipe"), franchise("1", "Bakery Two"), closed]).await;
     // A later change of something else doesn't make it new to the list, nor does another name.
-    import(&ada, &[franchise("0", "Batter Two")]).await;
-    let mut closed = franchise("0", "Batter Two");
+    import(&ada, &[franchise("2", "Bagpipe Two")]).await;
+    let mut closed = franchise("2", "Bagpipe Two");
     closed["status"] = json!("inactive");
     import(&ada, &[closed]).await;
     let next = first.next_path().unwrap_or_default();
     let rest = ada.get(&next.replace("limit=2", "limit=100")).await.json();
     let items = rest["items"].as_array().cloned().unwrap_or_default();
-    assert_eq!(column(&items, "franchise_id"), ["3", "4", "2"]);
+    assert_eq!(column(&items, "franchise_id"), ["3", "1", "0"]);
 }
 
 #[tokio::test]

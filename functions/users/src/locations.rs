@@ -41,7 +41,7 @@ pub async fn read(
         return Err(Problem::NOT_FOUND);
     }
     let location = table::read_locations(&store, &[id]).await?.pop().ok_or(Problem::NOT_FOUND)?;
-    store.enter_reads(&caller, &[table::of_location(id)]).await?;
+    store.enter_reads(&caller, [table::of_location(id)]).await?;
     Answer::ok(&location)
 }
 
@@ -53,23 +53,22 @@ pub async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let page = if caller.is_administrator() {
         all(&store, &paging).await?
     } else {
         of_caller(&caller, &paging)
     };
     let items = table::read_locations(&store, &page.items).await?;
-    let subjects: Vec<_> = items.iter().map(|location| table::of_location(location.id)).collect();
-    store.enter_reads(&caller, &subjects).await?;
+    let subjects = items.iter().map(|location| table::of_location(location.id));
+    store.enter_reads(&caller, subjects).await?;
     paging.answer(&Page { items, next: page.next })
 }
 
 /// The default location isn't stored; its id makes it the last.
 async fn all(store: &Store, paging: &Paging) -> Result<Page<Uuid>, Problem> {
     let keep = |row: Listed| Some(row.sk);
-    let mut page =
-        store.page(&table::locations(), paging.after.clone(), paging.limit, keep).await?;
+    let mut page = paging.page(store, &table::locations(), keep).await?;
     match (&page.next, page.items.len() < paging.limit) {
         (None, true) => page.items.push(DEFAULT_LOCATION),
         (None, false) => page.next = page.items.last().map(Uuid::to_string),

@@ -72,7 +72,7 @@ async fn create(store: Store, Admin(caller): Admin, body: Body) -> Result<Answer
 
 /// Those of the locations that a body names which there are.
 async fn known_locations(store: &Store, body: &Body) -> Result<Vec<Uuid>, Problem> {
-    let named = named_locations(&body.node()?);
+    let named = named_locations(&body.optional()?);
     let known = table::read_locations(store, &named).await?;
     Ok(known.into_iter().map(|location| location.id).collect())
 }
@@ -135,7 +135,7 @@ async fn read(
     if !may_see(&caller, &user) {
         return Err(Problem::NOT_FOUND);
     }
-    store.enter_reads(&caller, &[table::of_user(id)]).await?;
+    store.enter_reads(&caller, [table::of_user(id)]).await?;
     Ok(Answer::ok(&user)?.with_version(user.version).unless_known(&known))
 }
 
@@ -161,7 +161,7 @@ async fn list(
     if !by_name && !params.has("location_id") {
         params.wrong("location_id", Wrong::REQUIRED);
     }
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     let fits = |user: &User| location.is_none_or(|location| user.location_ids.contains(&location));
     let page = match (name, location) {
         (Some(name), _) => {
@@ -173,15 +173,14 @@ async fn list(
                 return Err(Problem::NOT_YOURS);
             }
             let (members, id) = (table::members(location), |row: Listed| Some(row.sk));
-            let page = store.page(&members, paging.after.clone(), paging.limit, id).await?;
+            let page = paging.page(&store, &members, id).await?;
             let mut items = table::read_all(&store, &page.items).await?;
             items.retain(fits);
             Page { items, next: page.next }
         }
-        (None, None) => return Err(Problem::INTERNAL),
+        (None, None) => return Err(Problem::bug("a list of users by nothing")),
     };
-    let subjects: Vec<_> = page.items.iter().map(|user| table::of_user(user.id)).collect();
-    store.enter_reads(&caller, &subjects).await?;
+    store.enter_reads(&caller, page.items.iter().map(|user| table::of_user(user.id))).await?;
     paging.answer(&page)
 }
 
@@ -239,13 +238,12 @@ async fn list_keys(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let params = Params::parse(uri.query(), &["limit", "cursor"]);
-    let paging = Paging::read(params, &app, &uri, &caller.identity(), 20)?;
+    let paging = Paging::read(params, &app, &uri, &caller.identity())?;
     table::read(&store, id).await?;
     let (keys, id_of_key) = (table::keys(id), |row: Listed| Some(row.sk));
-    let page = store.page(&keys, paging.after.clone(), paging.limit, id_of_key).await?;
+    let page = paging.page(&store, &keys, id_of_key).await?;
     let keys = table::read_keys(&store, &page.items).await?;
-    let subjects: Vec<_> = keys.iter().map(|key| table::of_key(key.key_id)).collect();
-    store.enter_reads(&caller, &subjects).await?;
+    store.enter_reads(&caller, keys.iter().map(|key| table::of_key(key.key_id))).await?;
     let items = keys.iter().map(Key::of).collect();
     paging.answer(&Page { items, next: page.next })
 }
@@ -258,7 +256,7 @@ async fn read_key(
     _: NoParams,
 ) -> Result<Answer, Problem> {
     let key = table::read_key(&store, id, key_id).await?;
-    store.enter_reads(&caller, &[table::of_key(key_id)]).await?;
+    store.enter_reads(&caller, [table::of_key(key_id)]).await?;
     Answer::ok(&Key::of(&key))
 }
 

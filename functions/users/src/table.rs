@@ -136,7 +136,7 @@ pub fn create_key(
 
 pub fn delete_key(caller: &Caller, key: &StoredKey) -> Change {
     Change::new(caller, Access::Delete, of_key(key.key_id), &[], Answer::no_content())
-        .take(Table::Users, &StoredKey::item_key(key.key_id))
+        .delete_existing(Table::Users, &StoredKey::item_key(key.key_id))
         .remove(Table::Users, &listed_key(key))
 }
 

@@ -17,6 +17,7 @@ use crate::http::Context;
 use crate::log;
 use crate::problem::Problem;
 use crate::rate_limit::{Allowance, source};
+use crate::services::Service;
 use crate::store::Store;
 use crate::values::Timestamp;
 
@@ -61,7 +62,7 @@ impl Door<'_> {
         if let Credential::ApiKey(key) = &credential
             && let Some(user) = self.app.users.known_by_key(key)
         {
-            return self.known(Ok(self.acting(user, headers, None))).await;
+            return self.known(Ok(acting(user, headers, None))).await;
         }
         // Any other key is a guess until it was looked up: it costs its source a token before that.
         // Tokens prove themselves without a look-up, and cost their source one where they don't.
@@ -71,8 +72,8 @@ impl Door<'_> {
         };
         let source = source(self.context.source_ip);
         let allowance = self.take(&source, self.app.settings.rate_limit_per_minute).await;
-        if !allowance.allowed {
-            return (allowance, Err(allowance.problem()));
+        if let Err(problem) = allowance.check() {
+            return (allowance, Err(problem));
         }
         let who = self.authenticate(&credential, headers).await;
         if !who.as_ref().is_err_and(Problem::is_refusal) {
@@ -91,7 +92,7 @@ impl Door<'_> {
         let allowance = self
             .take(&source(self.context.source_ip), self.app.settings.rate_limit_per_minute)
             .await;
-        (allowance, if allowance.allowed { admitted } else { Err(allowance.problem()) })
+        (allowance, allowance.check().and(admitted))
     }
 
     async fn known(
@@ -107,7 +108,7 @@ impl Door<'_> {
         let limit =
             caller.rate_limit_per_minute().unwrap_or(self.app.settings.rate_limit_per_minute);
         let allowance = self.take(&format!("caller#{}", caller.identity()), limit).await;
-        (allowance, if allowance.allowed { Ok(Some(caller)) } else { Err(allowance.problem()) })
+        (allowance, allowance.check().map(|()| Some(caller)))
     }
 
     async fn take(&self, who: &str, limit: u32) -> Allowance {
@@ -127,7 +128,7 @@ impl Door<'_> {
             Credential::AdminToken(_) => Err(Problem::UNAUTHENTICATED),
             Credential::ApiKey(key) => {
                 let user = self.app.users.by_key(&store, key).await?;
-                Ok(self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None))
+                Ok(acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None))
             }
             Credential::Bearer(token) => self.bearer(&store, token, headers).await,
         }
@@ -142,9 +143,9 @@ impl Door<'_> {
         let key_id = key_id(token)?;
         let service = |name| Some((name, self.app.settings.services.get(name)?));
         let Some((name, service)) = key_id.as_deref().and_then(service) else {
-            let subject = self.identified(token, OWN_TOKEN, key_id.as_deref(), None).await?;
+            let subject = self.identified(token, OWN_TOKEN, None).await?;
             let user = self.app.users.by_subject(store, &subject).await?;
-            return Ok(self.acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None));
+            return Ok(acting(user.ok_or(Problem::UNAUTHENTICATED)?, headers, None));
         };
         let verified =
             ServiceToken::verify(token, name, service).ok_or(Problem::UNAUTHENTICATED)?;
@@ -156,10 +157,8 @@ impl Door<'_> {
             .ok_or(Problem::UNAUTHENTICATED)?;
         if self.app.issuer.is_some() {
             let id_token = verified.id_token.as_deref().ok_or(Problem::UNAUTHENTICATED)?;
-            let id_of_key = super::token::key_id(id_token)?;
             let audience = service.client_id.as_deref();
-            let subject =
-                self.identified(id_token, ID_TOKEN, id_of_key.as_deref(), audience).await?;
+            let subject = self.identified(id_token, ID_TOKEN, audience).await?;
             let same = subject.user_id() == Some(user.id)
                 || user.oidc_subject.as_ref() == Some(&subject.0);
             if !same {
@@ -167,7 +166,7 @@ impl Door<'_> {
             }
         }
         log::service_token(name, &verified.jti);
-        Ok(self.acting(user, headers, Some((name, &verified))))
+        Ok(acting(user, headers, Some((name, service, &verified))))
     }
 
     /// Whom a token of the identity provider names.
@@ -175,39 +174,36 @@ impl Door<'_> {
         &self,
         token: &str,
         types: &[&str],
-        key_id: Option<&str>,
         audience: Option<&str>,
     ) -> Result<Subject, Problem> {
         let issuer = self.app.issuer.as_ref().ok_or(Problem::UNAUTHENTICATED)?;
-        let key = issuer.key(key_id).await?.ok_or(Problem::UNAUTHENTICATED)?;
+        let key_id = key_id(token)?;
+        let key = issuer.key(key_id.as_deref()).await?.ok_or(Problem::UNAUTHENTICATED)?;
         let audience = audience.unwrap_or(&issuer.settings.audience);
         verify_user(token, types, &key, &issuer.settings.issuer, audience)
             .ok_or(Problem::UNAUTHENTICATED)
     }
+}
 
-    /// A user with what the token and its service narrow, at the location asked for.
-    fn acting(
-        &self,
-        user: Arc<User>,
-        headers: &HeaderMap,
-        service: Option<(&str, &ServiceToken)>,
-    ) -> Who {
-        let limits = service.and_then(|(name, _)| self.app.settings.services.get(name));
-        let mut scopes = user.scopes;
-        for narrower in
-            [service.and_then(|(_, token)| token.scopes), limits.and_then(|limits| limits.scopes)]
-        {
-            scopes = narrower.map_or(scopes, |narrower| scopes.and(narrower));
+/// A user with what the token and its service narrow, at the location asked for.
+fn acting(
+    user: Arc<User>,
+    headers: &HeaderMap,
+    by: Option<(&str, &Service, &ServiceToken)>,
+) -> Who {
+    let (mut scopes, mut location_ids) = (user.scopes, user.location_ids.clone());
+    if let Some((_, service, token)) = by {
+        for narrower in [token.scopes, service.scopes].into_iter().flatten() {
+            scopes = scopes.and(narrower);
         }
-        let mut location_ids = user.location_ids.clone();
-        if let Some(allowed) = limits.and_then(|limits| limits.location_ids.as_ref()) {
+        if let Some(allowed) = &service.location_ids {
             location_ids.retain(|id| allowed.contains(id));
         }
-        let in_token = service.and_then(|(_, token)| token.location_id.as_deref());
-        let location_id = location(headers, in_token, &location_ids);
-        let service = service.map(|(name, _)| name.to_owned());
-        Who::User(Arc::new(Acting { user, service, scopes, location_id, location_ids }))
     }
+    let in_token = by.and_then(|(_, _, token)| token.location_id.as_deref());
+    let location_id = location(headers, in_token, &location_ids);
+    let service = by.map(|(name, _, _)| name.to_owned());
+    Who::User(Arc::new(Acting { user, service, scopes, location_id, location_ids }))
 }
 
 /// The token's location, else the header's, else the first; none where that isn't allowed.

@@ -49,7 +49,8 @@ impl StoredKey {
     /// A new key: what is stored of it, and the token to show once.
     pub fn new(user_id: Uuid, created_at: Timestamp) -> Result<(Self, SecretString), Problem> {
         let mut secret = [0; 32];
-        SystemRandom::new().fill(&mut secret).map_err(|_| Problem::INTERNAL)?;
+        let filled = SystemRandom::new().fill(&mut secret);
+        filled.map_err(|_| Problem::bug("the system has no random bytes"))?;
         let key_id = Uuid::now_v7();
         let bytes = [user_id.as_bytes().as_slice(), key_id.as_bytes(), &secret].concat();
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));

@@ -1,5 +1,5 @@
-//! From a credential to a `Caller`. Nothing else makes one, and a handler's signature says which
-//! kind it wants.
+//! From a credential to a `Caller`. Nothing else makes one but a worker, which no request calls; a
+//! handler's signature says which kind it wants.
 
 mod admit;
 mod credential;
@@ -126,7 +126,7 @@ impl Caller {
         match P::SCOPES {
             scopes if scopes.iter().any(|scope| self.scopes().contains(*scope)) => Ok(()),
             [first, ..] => Err(Problem::forbidden(first.needed())),
-            [] => Err(Problem::INTERNAL),
+            [] => Err(Problem::bug("a permission without a scope")),
         }
     }
 

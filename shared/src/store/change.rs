@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 
 use super::counters::Counting;
-use super::{Item, ItemKey, Table, bug, written};
+use super::{Item, ItemKey, Table, written};
 use crate::answer::Answer;
 use crate::audit::{Access, Entry, Subject};
 use crate::auth::Caller;
@@ -21,6 +21,8 @@ pub enum Otherwise {
     /// The state was another by then: read it again and decide anew.
     DecideAnew,
     Refuse(Problem),
+    /// Nothing but a bug makes it fail: what that is, told where it does.
+    Bug(&'static str),
 }
 
 /// What a handler decided: the writes, who made them as audit entries, and the answer once all
@@ -140,7 +142,7 @@ impl Change {
 
     /// Deletes an item that must be there.
     #[must_use]
-    pub fn take(mut self, table: Table, key: &ItemKey) -> Self {
+    pub fn delete_existing(mut self, table: Table, key: &ItemKey) -> Self {
         let write = Write::new(table, Action::Delete(key.attributes()));
         self.writes.push(write.on_condition("attribute_exists(pk)"));
         self
@@ -200,7 +202,7 @@ impl Change {
 
     /// Deletes an item whose `counter` has come down to zero.
     #[must_use]
-    pub fn clear(mut self, table: Table, key: &ItemKey, counter: &'static str) -> Self {
+    pub fn delete_at_zero(mut self, table: Table, key: &ItemKey, counter: &'static str) -> Self {
         let mut write = Write::new(table, Action::Delete(key.attributes()))
             .on_condition("attribute_not_exists(#counter) OR #counter = :zero");
         write.names.insert("#counter".to_owned(), counter.to_owned());
@@ -292,5 +294,5 @@ impl Write {
 }
 
 pub(super) fn built<T>(built: Result<T, BuildError>) -> Result<T, Problem> {
-    built.map_err(|_| bug("a write without its table or key"))
+    built.map_err(|_| Problem::bug("a write without its table or key"))
 }

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::change::{ABSENT, Change, Otherwise, Write, built};
 use super::idempotency::Key;
-use super::{Patience, Store, Table, bug, failed, failed_with, written};
+use super::{Patience, Store, Table, failed, failed_with, written};
 use uuid::Uuid;
 
 use crate::answer::Answer;
@@ -98,9 +98,13 @@ impl Store {
     }
 
     /// Enters that a caller reads these, before it does.
-    pub async fn enter_reads(&self, caller: &Caller, subjects: &[Subject]) -> Result<(), Problem> {
-        let entry = |subject: &Subject| Entry::new(caller, Access::Read, *subject, &[]);
-        self.enter(subjects.iter().map(entry).collect()).await
+    pub async fn enter_reads(
+        &self,
+        caller: &Caller,
+        subjects: impl IntoIterator<Item = Subject>,
+    ) -> Result<(), Problem> {
+        let entry = |subject| Entry::new(caller, Access::Read, subject, &[]);
+        self.enter(subjects.into_iter().map(entry).collect()).await
     }
 
     /// Stores entries alone, up to 100: what nothing was changed by, before it is answered. All of
@@ -128,7 +132,7 @@ impl Store {
     /// The put of an entry where none is.
     fn entry(&self, entry: Entry) -> Result<TransactWriteItem, Problem> {
         let stored = entry.signed(&self.audit_secret);
-        let stored = stored.map_err(|_| bug("an audit entry can't be written"))?;
+        let stored = stored.map_err(|_| Problem::bug("an audit entry can't be written"))?;
         let put = Put::builder()
             .table_name(self.tables.name(Table::Audit))
             .set_item(Some(written(&stored)?))
@@ -282,6 +286,7 @@ fn outcome(
             Ok(Outcome::Refused(problem.clone()))
         }
         Some((Write { otherwise: Otherwise::DecideAnew, .. }, _)) => Ok(Outcome::DecideAnew),
+        Some((Write { otherwise: Otherwise::Bug(what), .. }, _)) => Err(Problem::bug(what)),
         None => Err(cancelled(reasons)),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use rust_decimal::Decimal;
 
-use super::{Item, ItemKey, Store, Table, bug};
+use super::{Item, ItemKey, Store, Table};
 use crate::problem::Problem;
 
 /// Amounts to add to the counters of one item.
@@ -47,12 +47,12 @@ impl Counters {
         let text =
             |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned();
         let key = text("pk").zip(text("sk")).map(|(pk, sk)| ItemKey::new(pk, sk));
-        let key = key.ok_or_else(|| bug("counters without a key"))?;
+        let key = key.ok_or_else(|| Problem::bug("counters without a key"))?;
         let mut numbers = HashMap::new();
         for (name, value) in item {
             if let AttributeValue::N(number) = value {
-                let number =
-                    Decimal::from_str_exact(&number).map_err(|_| bug("a counter can't be read"))?;
+                let number = Decimal::from_str_exact(&number)
+                    .map_err(|_| Problem::bug("a counter can't be read"))?;
                 numbers.insert(name, number);
             }
         }

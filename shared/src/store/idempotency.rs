@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Item, Patience, Store, Table, bug, failed, is_conflict, parsed, written};
+use super::{Item, Patience, Store, Table, failed, is_conflict, parsed, written};
 use crate::answer::Answer;
 use crate::config::sha256;
 use crate::problem::Problem;
@@ -196,7 +196,7 @@ impl Store {
                     let record: Record = parsed(out.attributes.unwrap_or_default())?;
                     let began_at = record.began_at_ms.and_then(Timestamp::from_ms);
                     return Ok(Begun::At(
-                        began_at.ok_or_else(|| bug("a lease without its beginning"))?,
+                        began_at.ok_or_else(|| Problem::bug("a lease without its beginning"))?,
                     ));
                 }
                 Err(error)
@@ -209,7 +209,7 @@ impl Store {
             if self.take_over(key, now).await? {
                 return Timestamp::from_ms(now)
                     .map(Begun::At)
-                    .ok_or_else(|| bug("a clock beyond the calendar"));
+                    .ok_or_else(|| Problem::bug("a clock beyond the calendar"));
             }
             patience.pause().await?;
         }
@@ -258,7 +258,7 @@ impl Store {
     pub async fn remember(&self, key: &Key, answer: Answer) -> Result<Answer, Problem> {
         let attempt = Uuid::now_v7().to_string();
         let put = self.record(key, &attempt, &answer)?;
-        let put = put.build().map_err(|_| bug("a record without its table"))?;
+        let put = put.build().map_err(|_| Problem::bug("a record without its table"))?;
         let mut patience = Patience::new();
         loop {
             let began = Instant::now();

@@ -233,7 +233,7 @@ impl Store {
                     .set_keys(Some(wanted))
                     .consistent_read(consistent)
                     .build()
-                    .map_err(|_| bug("BatchGetItem without keys"))?;
+                    .map_err(|_| Problem::bug("BatchGetItem without keys"))?;
                 let got = self
                     .client
                     .batch_get_item()
@@ -359,14 +359,9 @@ fn is_conflict<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 }
 
 fn parsed<T: DeserializeOwned>(item: Item) -> Result<T, Problem> {
-    serde_dynamo::from_item(item).map_err(|_| bug("a stored item can't be read"))
+    serde_dynamo::from_item(item).map_err(|_| Problem::bug("a stored item can't be read"))
 }
 
 fn written<T: Serialize>(item: &T) -> Result<Item, Problem> {
-    serde_dynamo::to_item(item).map_err(|_| bug("an item can't be written"))
-}
-
-fn bug(what: &'static str) -> Problem {
-    log::bug(what);
-    Problem::INTERNAL
+    serde_dynamo::to_item(item).map_err(|_| Problem::bug("an item can't be written"))
 }

@@ -62,8 +62,8 @@ pub fn shards(name: impl Fn(u8) -> String) -> Vec<String> {
 }
 
 /// Where a list's items lie: partitions of an index, or of the table itself, each sorted by
-/// `sort`, whose values are unique over all of them. The table is read strongly consistent, which
-/// an index can't be.
+/// `sort`, whose values are unique over all of them, or come one behind the other. The table is read
+/// strongly consistent, which an index can't be.
 pub struct Partitions {
     pub table: Table,
     pub index: Option<&'static str>,
@@ -226,7 +226,7 @@ impl Store {
         run.ended = got.last_evaluated_key.is_none();
         for item in got.items.into_iter().flatten() {
             let key = item.get(partitions.sort).and_then(|key| key.as_s().ok()).cloned();
-            let key = key.ok_or_else(|| super::bug("an index row without its sort key"))?;
+            let key = key.ok_or_else(|| Problem::bug("an index row without its sort key"))?;
             if run.after.as_ref() != Some(&key) {
                 run.read.push_back((key.clone(), item));
             }

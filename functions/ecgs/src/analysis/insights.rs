@@ -12,7 +12,7 @@ use crate::analysis::variability;
 
 /// Raised with every change of what an analysis gives for the same samples: stored insights of
 /// another version are made again.
-pub const ALGORITHM_VERSION: &str = "1";
+pub const ALGORITHM_VERSION: &str = "2";
 
 /// What is made of a recording, in order; each may build on those before it.
 const ANALYSES: [Analysis; 3] = [quality::analyse, rhythm::analyse, variability::analyse];

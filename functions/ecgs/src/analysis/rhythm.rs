@@ -75,32 +75,37 @@ pub fn analyse(recording: &Recording, insights: &mut Insights) {
         let reason = "The sampling rate is too low, or the recording too short, to find beats.";
         return insights.leave_out("rhythm", reason);
     };
-    let intervals_s = intervals_s(&found.beats, rate_hz);
-    let heart_rate = HeartRate::of(&intervals_s);
+    let heart_rate = HeartRate::of(&found.beats, rate_hz);
     if heart_rate.is_none() {
         insights.leave_out("rhythm.heart_rate_bpm", "There are fewer than two beats.");
     }
     insights.rhythm = Some(Rhythm {
         lead: lead.name.clone(),
         beat_samples: found.beats.clone(),
-        flags: heart_rate.map_or(Vec::new(), |rate| flags(rate, &intervals_s)),
+        flags: heart_rate.map_or(Vec::new(), |rate| flags(rate, &found.beats, rate_hz)),
         heart_rate,
         variability: None,
     });
 }
 
-/// RR intervals, s.
-pub fn intervals_s(beats: &[usize], rate_hz: f64) -> Vec<f64> {
+/// RR intervals in samples, whole numbers: what is reckoned of them meets a bound exactly, as it
+/// wouldn't from seconds.
+pub fn intervals(beats: &[usize]) -> Vec<f64> {
     let pairs = beats.iter().zip(beats.iter().skip(1));
-    pairs.map(|(before, after)| float(after - before) / rate_hz).collect()
+    pairs.map(|(before, after)| float(after - before)).collect()
 }
 
 impl HeartRate {
-    /// Of RR intervals, s; none of none.
-    pub fn of(intervals_s: &[f64]) -> Option<Self> {
-        let mean_bpm = 60.0 / mean(intervals_s)?;
-        let in_a_row = IN_A_ROW.min(intervals_s.len());
-        let rates = intervals_s.windows(in_a_row).filter_map(mean).map(|mean_s| 60.0 / mean_s);
+    /// Of beats, by their samples; none of fewer than two.
+    pub fn of(beats: &[usize], rate_hz: f64) -> Option<Self> {
+        let bpm = |beats: &[usize]| {
+            let (first, last) = (beats.first()?, beats.last()?);
+            let samples = Some(last - first).filter(|samples| *samples > 0)?;
+            Some(60.0 * rate_hz * float(beats.len() - 1) / float(samples))
+        };
+        let mean_bpm = bpm(beats)?;
+        let in_a_row = (IN_A_ROW + 1).min(beats.len());
+        let rates = beats.windows(in_a_row).filter_map(bpm);
         let extremes = (f64::INFINITY, 0.0);
         let (minimum_bpm, maximum_bpm) =
             rates.fold(extremes, |(least, most), rate| (rate.min(least), rate.max(most)));
@@ -108,14 +113,15 @@ impl HeartRate {
     }
 }
 
-fn flags(rate: HeartRate, intervals_s: &[f64]) -> Vec<Flag> {
-    let irregular = sample_deviation(intervals_s)
-        .zip(mean(intervals_s))
+fn flags(rate: HeartRate, beats: &[usize], rate_hz: f64) -> Vec<Flag> {
+    let intervals = intervals(beats);
+    let irregular = sample_deviation(&intervals)
+        .zip(mean(&intervals))
         .is_some_and(|(deviation, mean)| deviation / mean > IRREGULAR);
     let all = [
         (Flag::Bradycardia, rate.mean_bpm < SLOW_BPM),
         (Flag::Tachycardia, rate.mean_bpm > FAST_BPM),
-        (Flag::Pause, intervals_s.iter().any(|&interval_s| interval_s > PAUSE_S)),
+        (Flag::Pause, intervals.iter().any(|interval| interval / rate_hz > PAUSE_S)),
         (Flag::Irregular, irregular),
     ];
     all.into_iter().filter(|(_, raised)| *raised).map(|(flag, _)| flag).collect()
@@ -125,31 +131,50 @@ fn flags(rate: HeartRate, intervals_s: &[f64]) -> Vec<Flag> {
 mod tests {
     use super::*;
 
+    const RATE_HZ: f64 = 100.0;
+
+    fn beats(intervals: &[usize]) -> Vec<usize> {
+        let mut at = 7;
+        let later = intervals.iter().map(|interval| {
+            at += interval;
+            at
+        });
+        std::iter::once(7).chain(later).collect()
+    }
+
     #[test]
     fn the_heart_rate_s_extremes_are_over_five_intervals_in_a_row() {
-        let rate = HeartRate::of(&[1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5]).unwrap();
-        assert!((rate.mean_bpm - 80.0).abs() < 1e-9);
-        assert!((rate.minimum_bpm - 60.0).abs() < 1e-9);
-        assert!((rate.maximum_bpm - 120.0).abs() < 1e-9);
-        let few = HeartRate::of(&[1.0, 0.5]).unwrap();
-        assert!((few.maximum_bpm - few.minimum_bpm).abs() < 1e-9);
-        assert!(HeartRate::of(&[]).is_none());
+        let rate = |intervals: &[usize]| HeartRate::of(&beats(intervals), RATE_HZ).unwrap();
+        let found = rate(&[100, 100, 100, 100, 100, 50, 50, 50, 50, 50]);
+        assert!(found == HeartRate { mean_bpm: 80.0, minimum_bpm: 60.0, maximum_bpm: 120.0 });
+        let few = rate(&[100, 50]);
+        assert!(few == HeartRate { mean_bpm: 80.0, minimum_bpm: 80.0, maximum_bpm: 80.0 });
+        assert!(HeartRate::of(&[7], RATE_HZ).is_none() && HeartRate::of(&[], RATE_HZ).is_none());
+    }
+
+    fn flagged(beats: &[usize], rate_hz: f64) -> Vec<&'static str> {
+        let rate = HeartRate::of(beats, rate_hz).unwrap();
+        flags(rate, beats, rate_hz).into_iter().map(Flag::name).collect()
     }
 
     #[test]
     fn flags_are_raised_beyond_their_bounds_alone() {
-        let flags = |intervals_s: &[f64]| {
-            flags(HeartRate::of(intervals_s).unwrap(), intervals_s)
-                .into_iter()
-                .map(Flag::name)
-                .collect::<Vec<_>>()
-        };
-        assert!(flags(&[1.0, 1.0, 1.0]).is_empty());
-        assert!(flags(&[0.6, 0.6, 0.6]).is_empty());
-        assert_eq!(flags(&[1.01, 1.01]), ["bradycardia"]);
-        assert_eq!(flags(&[0.59, 0.59]), ["tachycardia"]);
-        assert_eq!(flags(&[2.0]), ["bradycardia"]);
-        assert_eq!(flags(&[2.1]), ["bradycardia", "pause"]);
-        assert_eq!(flags(&[0.6, 0.9, 0.6, 0.9]), ["irregular"]);
+        let flagged = |intervals: &[usize]| flagged(&beats(intervals), RATE_HZ);
+        assert!(flagged(&[100, 100, 100]).is_empty());
+        assert_eq!(flagged(&[101, 101]), ["bradycardia"]);
+        assert_eq!(flagged(&[59, 59]), ["tachycardia"]);
+        assert_eq!(flagged(&[200]), ["bradycardia"]);
+        assert_eq!(flagged(&[210]), ["bradycardia", "pause"]);
+        assert_eq!(flagged(&[60, 90, 60, 90]), ["irregular"]);
+    }
+
+    #[test]
+    fn a_hundred_beats_a_minute_are_no_tachycardia_however_many_there_are() {
+        for rate_hz in [100_usize, 125, 200, 250, 300, 360, 400, 500, 1_000, 2_000] {
+            for count in 1..40 {
+                let even = vec![rate_hz * 3 / 5; count];
+                assert!(flagged(&beats(&even), float(rate_hz)).is_empty(), "{rate_hz} {count}");
+            }
+        }
     }
 }
