@@ -2,7 +2,6 @@
 //! its problem written out, one log line.
 
 use std::any::Any;
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ use crate::log::{self, CallContext};
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::sentry::{self, Call, Sentry};
-use crate::store::Meter;
+use crate::store::{Cost, Meter};
 use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -214,52 +213,18 @@ pub(crate) async fn envelope(
     };
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
-        let body = match form {
-            Some(form) => {
-                let kind = HeaderValue::from_static(form.content_type);
-                response.headers_mut().insert(header::CONTENT_TYPE, kind);
-                (form.write)(problem)
-            }
-            None => problem.body(&context.request_id),
-        };
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        *response.body_mut() =
-            if method == Method::HEAD { Body::empty() } else { Body::from(body) };
+        write_problem(&mut response, problem, form, &method, &context.request_id);
     }
     let cost = context.meter.cost();
     let duration_ms = began.elapsed().as_secs_f64() * 1_000.0;
-    let mut timing = format!("app;dur={duration_ms:.2}");
-    // The storage's share would tell whether a thing is another's or isn't there.
-    let telling = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND];
-    if !telling.contains(&response.status()) {
-        let _ = write!(
-            timing,
-            ", db;dur={:.2};desc=\"{} calls, {} RCU, {} WCU\"",
-            cost.waited.as_secs_f64() * 1_000.0,
-            cost.calls,
-            cost.read_units,
-            cost.write_units,
-        );
-    }
-    let headers = response.headers_mut();
-    for (name, value) in
-        [(REQUEST_ID, context.request_id.as_str()), (SERVER_TIMING, timing.as_str())]
-    {
-        headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
-    }
+    let timing = timing(response.status(), duration_ms, &cost);
+    write_headers(response.headers_mut(), &context.request_id, &timing);
     if has_forms {
-        headers.append(header::VARY, HeaderValue::from_static("Accept"));
-    }
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
     }
     let nobody = Named::default();
     let line = log::Request {
-        method: known(&method),
+        method: method_name(&method),
         route: route.as_ref().map_or("", MatchedPath::as_str),
         coupon_id,
         status: response.status().as_u16(),
@@ -280,6 +245,54 @@ pub(crate) async fn envelope(
     response
 }
 
+/// Gives the answer its body: in the form that was asked for, where there is another.
+fn write_problem(
+    response: &mut Response,
+    problem: &Problem,
+    form: Option<Form>,
+    method: &Method,
+    request_id: &str,
+) {
+    let body = match form {
+        Some(form) => {
+            let kind = HeaderValue::from_static(form.content_type);
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            (form.write)(problem)
+        }
+        None => problem.body(request_id),
+    };
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    *response.body_mut() = if method == Method::HEAD { Body::empty() } else { Body::from(body) };
+}
+
+/// `Server-Timing`.
+fn timing(status: StatusCode, duration_ms: f64, cost: &Cost) -> String {
+    let app = format!("app;dur={duration_ms:.2}");
+    // The storage's share would tell whether a thing is another's or isn't there.
+    if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status) {
+        return app;
+    }
+    let waited_ms = cost.waited.as_secs_f64() * 1_000.0;
+    let Cost { calls, read_units, write_units, .. } = cost;
+    format!(
+        "{app}, db;dur={waited_ms:.2};desc=\"{calls} calls, {read_units} RCU, {write_units} WCU\""
+    )
+}
+
+/// What every answer has.
+fn write_headers(headers: &mut HeaderMap, request_id: &str, timing: &str) {
+    for (name, value) in [(REQUEST_ID, request_id), (SERVER_TIMING, timing)] {
+        headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    }
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
 /// The invocation's, under Lambda.
 fn trace(extensions: &Extensions) -> Option<Trace> {
     Trace::parse(extensions.get::<lambda_http::Context>()?.xray_trace_id.as_deref()?)
@@ -295,7 +308,7 @@ fn coupon_id(route: &str, path: &str) -> Option<Uuid> {
 }
 
 /// A method's name; one of a caller's own making would be free text in the log.
-fn known(method: &Method) -> &str {
+fn method_name(method: &Method) -> &str {
     let known = [
         Method::GET,
         Method::HEAD,

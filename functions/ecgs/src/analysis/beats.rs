@@ -85,8 +85,9 @@ impl BeatFinder {
     pub fn finish(self) -> Option<Found> {
         let mut detector = self.detector?;
         detector.take(&self.held, self.start, true);
-        let contrast = median(&mut detector.contrasts)?;
-        Some(Found { beats: detector.beats, contrast: f64::from(contrast) })
+        let contrast = f64::from(median(&mut detector.contrasts)?);
+        let duration_s = detector.scale.seconds(self.start + self.held.len());
+        Some(Found { beats: detector.beats, contrast, duration_s })
     }
 }
 
@@ -99,6 +100,8 @@ pub struct Found {
     /// in a good recording. The median of the windows', so that a stretch of noise doesn't condemn
     /// a day.
     pub contrast: f64,
+    /// How long the recording is, s.
+    pub duration_s: f64,
 }
 
 struct Detector {

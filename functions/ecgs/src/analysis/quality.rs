@@ -8,9 +8,13 @@ use crate::analysis::measures::Measures;
 const MOST_FLAT: f64 = 0.8;
 /// A lead is clipped if more than this share of it is.
 const MOST_CLIPPED: f64 = 0.1;
-/// The contrast under which a lead is noise: white noise, hum and random walks stay under 2.2, as
-/// does ventricular fibrillation; of ten seconds of an electrocardiogram nearly all exceed 4.
+/// The contrast under which a lead is noise: ten seconds of white noise, hum and random walks stay
+/// under 2.4, as does ventricular fibrillation; of an electrocardiogram nearly all exceed 5.8.
 const LEAST_CONTRAST: f64 = 2.5;
+/// What each second under these seconds adds to it: the fewer beats there seem to be, the more of
+/// their contrast is chance, up to 4.2 in a second of white noise.
+const ENOUGH_S: f64 = 12.0;
+const MORE_A_SECOND: f64 = 0.25;
 /// The contrasts scored as 0 and as 1.
 const WORST_CONTRAST: f64 = 1.5;
 const BEST_CONTRAST: f64 = 7.5;
@@ -31,7 +35,10 @@ pub struct Quality {
 pub fn assess(measures: &Measures, found: Option<&Found>) -> Quality {
     let &Measures { flat_fraction, clipped_fraction, minimum, maximum, .. } = measures;
     let flat = minimum == maximum || flat_fraction > MOST_FLAT;
-    let noise = found.is_some_and(|found| found.contrast < LEAST_CONTRAST);
+    let noise = found.is_some_and(|found| {
+        let too_short_s = (ENOUGH_S - found.duration_s).max(0.0);
+        found.contrast < LEAST_CONTRAST + too_short_s * MORE_A_SECOND
+    });
     let score = found.map(|found| {
         let clear = (found.contrast - WORST_CONTRAST) / (BEST_CONTRAST - WORST_CONTRAST);
         clear.clamp(0.0, 1.0) * (1.0 - flat_fraction) * (1.0 - clipped_fraction)
@@ -50,8 +57,8 @@ pub fn analyse(recording: &Recording, insights: &mut Insights) {
         if lead.measures.number_of_samples == 0 {
             insights.leave_out(&format!("leads.{}", lead.name), "The lead has no samples.");
         } else if lead.quality.score.is_none() {
-            let reason = "Noise can be judged at sampling rates of 40 Hz and more, and in half a \
-                          second and more.";
+            let reason = "Noise can be judged at sampling rates of 40 Hz and more, and in about half \
+                          a second and more.";
             insights.leave_out(&format!("leads.{}.quality.score", lead.name), reason);
         }
     }
@@ -96,6 +103,47 @@ mod tests {
                     assert!(!quality.usable, "signal {n} at {rate_hz} Hz for {duration_s} s");
                     assert!(quality.score.is_none_or(|score| score < 0.2));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_seconds_of_noise_are_not_usable_whatever_chance_makes_of_them() {
+        for rate_hz in [250.0, 360.0, 500.0] {
+            for duration_s in [1.0, 1.5, 2.0, 3.0, 5.0, 7.0] {
+                let length = usize::try_from(whole(duration_s * rate_hz)).unwrap();
+                for seed in 1..60 {
+                    // Loud hum that begins and ends stands out for itself in less.
+                    let hums =
+                        if duration_s < 5.0 { &[0.0, 50.0][..] } else { &[0.0, 50.0, 300.0] };
+                    for &hum in hums {
+                        let mut random = Random(seed * 7_919);
+                        let mut noise = |n: usize| {
+                            hum * (TAU * 50.0 * float(n) / rate_hz).sin() + random.normal() * 100.0
+                        };
+                        let noise: Vec<f64> = (0..length).map(&mut noise).collect();
+                        let usable = quality(&digital(&noise), rate_hz).usable;
+                        assert!(!usable, "{seed}: {duration_s} s at {rate_hz} Hz, {hum}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_of_an_electrocardiogram_is_usable() {
+        for rate_hz in [250.0, 500.0] {
+            for heart_rate_bpm in [75.0, 140.0] {
+                let model = Model {
+                    rate_hz,
+                    heart_rate_bpm,
+                    duration_s: 1.5,
+                    noise_mv: 0.1,
+                    wander_mv: 0.5,
+                    ..Model::default()
+                };
+                let usable = quality(&model.lead(&LEAD_II, 0), rate_hz).usable;
+                assert!(usable, "{heart_rate_bpm} a minute at {rate_hz} Hz");
             }
         }
     }

@@ -43,6 +43,11 @@ impl Scale {
         (time_s * self.rate_hz).round().max(1.0) as usize
     }
 
+    /// How long so many samples of the recording are, s.
+    pub fn seconds(&self, samples: usize) -> f64 {
+        float(samples / self.every) / self.rate_hz
+    }
+
     /// Working samples in a block of the level.
     pub fn block(&self) -> usize {
         self.samples(BLOCK_S)
