@@ -76,13 +76,13 @@ pub struct Serving {
 #[derive(Args)]
 pub struct Storage {
     /// Port of the embedded DynamoDB, always on loopback; 0 takes a free one
-    #[arg(long, default_value_t = 8000, conflicts_with = "dynamodb_url")]
+    #[arg(long, default_value_t = 8000)]
     pub dynamodb_port: u16,
     /// Folder of the embedded DynamoDB and of the secrets that are made here
     #[arg(long, default_value = ".local", conflicts_with = "in_memory")]
     pub data_dir: PathBuf,
-    /// Keep nothing
-    #[arg(long, conflicts_with = "dynamodb_url")]
+    /// Keep nothing here
+    #[arg(long)]
     pub in_memory: bool,
     /// Use this DynamoDB; tables are made there on a loopback address alone
     #[arg(long, value_name = "URL", value_parser = endpoint)]

@@ -9,7 +9,7 @@ use local::FUNCTIONS;
 use outages::settings::Settings;
 use outages::stand_in::StandIn;
 use shared::app::App;
-use shared::config::{is_endpoint, is_loopback};
+use shared::config::{self, is_endpoint, is_loopback};
 use shared::embedded::{Embedded, Template, gateway};
 use shared::log;
 use shared::store::Table;
@@ -53,7 +53,10 @@ impl Stored {
         };
         if storage.in_memory {
             let secrets = Secrets::random().map_err(wrong)?;
-            return Self::embed(None, port, secrets, false);
+            return match &storage.dynamodb_url {
+                Some(url) => Ok(Self::at(url.clone(), secrets)),
+                None => Self::embed(None, port, secrets, false),
+            };
         }
         let data = DataDir::open(&storage.data_dir).map_err(wrong)?;
         let secrets = data.secrets().map_err(wrong)?;
@@ -97,13 +100,13 @@ impl Stored {
     fn variable(&self, template: &Template, name: &'static str) -> Option<String> {
         if name == "AWS_ENDPOINT_URL_DYNAMODB" {
             // What isn't one is refused all the same, as every bad setting is.
-            let given = std::env::var(name).ok().filter(|url| !url.is_empty() && !is_endpoint(url));
+            let given = config::variable(name).filter(|url| !url.is_empty() && !is_endpoint(url));
             return given.or_else(|| Some(self.url.clone()));
         }
         if let Some(set) = self.upstream.as_ref().and_then(|of| upstream::variable(of, name)) {
             return Some(set);
         }
-        let set = std::env::var(name).ok().filter(|value| !value.is_empty());
+        let set = config::variable(name).filter(|value| !value.is_empty());
         set.or_else(|| match name {
             "ADMIN_TOKEN" => Some(ADMIN_TOKEN.to_owned()),
             "CURSOR_SECRET" => Some(self.secrets.cursor_secret.clone()),
@@ -148,7 +151,7 @@ pub async fn sync_outages(command: SyncOutages) -> Result<bool, String> {
 
 pub async fn run(options: Serving) -> Result<(), String> {
     let template = Template::of_the_project()?;
-    let own_token = std::env::var("ADMIN_TOKEN").unwrap_or_default();
+    let own_token = config::variable("ADMIN_TOKEN").unwrap_or_default();
     let guessable =
         own_token.is_empty() || own_token.split(',').any(|token| token.trim() == ADMIN_TOKEN);
     if guessable && !options.host.is_loopback() {

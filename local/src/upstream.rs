@@ -1,12 +1,13 @@
 //! The API that outages come from and go to: as it is set, or a small stand-in of it.
 
 use outages::stand_in::StandIn;
+use shared::config;
 
 const KEY: &str = "local-stand-in-key";
 
 /// A stand-in where nothing is set, which is said; None where an upstream is set.
 pub async fn choose() -> Result<Option<StandIn>, String> {
-    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let is_set = |name| config::variable(name).is_some_and(|value| !value.is_empty());
     match (is_set("KRAKEN_API_URL"), is_set("KRAKEN_API_KEY")) {
         (true, true) => Ok(None),
         (true, false) => Err("KRAKEN_API_KEY: needed where KRAKEN_API_URL is set".to_owned()),

@@ -18,6 +18,19 @@ fn refused(arguments: &[&str], variable: Option<(&str, &str)>) -> Result<String>
     Ok(String::from_utf8(stderr)?)
 }
 
+#[test]
+fn a_setting_that_is_no_text_is_refused_by_its_name() -> Result<()> {
+    for name in ["ADMIN_TOKEN", "RATE_LIMIT_PER_MINUTE", "SERVICE_KEYS", "CORS_ORIGINS"] {
+        let bytes: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(&[0xff; 40]);
+        let variable = [(name, bytes)];
+        let Output { status, stderr, .. } =
+            command(&["--in-memory", "--dynamodb-port", "0"]).envs(variable).output()?;
+        let line = String::from_utf8(stderr)?;
+        assert!(!status.success() && line.contains(name), "{name}: {line}");
+    }
+    Ok(())
+}
+
 fn coupon(title: &str) -> Value {
     json!({
         "couponcode": "C", "title": title, "merchant": "M",
@@ -127,13 +140,21 @@ fn a_bad_setting_or_option_ends_the_start_with_a_line_that_names_it() -> Result<
     let stderr =
         refused(&["--in-memory", "--host", "0.0.0.0"], Some(("ADMIN_TOKEN", "local-admin-token")))?;
     assert!(stderr.starts_with("ADMIN_TOKEN"), "{stderr}");
-    for arguments in [
-        ["--in-memory", "--seed=all"],
-        ["--in-memory", "--data-dir=x"],
-        ["--in-memory", "--dynamodb-url=http://127.0.0.1:1"],
-    ] {
+    for arguments in [["--in-memory", "--seed=all"], ["--in-memory", "--data-dir=x"]] {
         assert!(refused(&arguments, None)?.contains("error"), "{arguments:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_serves_what_lies_in_another_s_dynamodb() -> Result<()> {
+    let first = Local::start(&["--in-memory", "--seed", "demo"])?;
+    let second = Local::start(&["--in-memory", "--dynamodb-url", &first.dynamodb])?;
+    assert_eq!(second.dynamodb, first.dynamodb);
+    let key = first.key.clone().ok_or("no key was printed")?;
+    let me =
+        reqwest::Client::new().get(format!("{}/users/me", second.url)).header("x-api-key", key);
+    assert_eq!(me.send().await?.status(), 200);
     Ok(())
 }
 

@@ -22,6 +22,13 @@ pub struct BadSetting {
     pub why: &'static str,
 }
 
+/// An environment variable. What isn't text becomes a character that no setting takes, so that each
+/// refuses it by its name.
+pub fn variable(name: &'static str) -> Option<String> {
+    let value = std::env::var_os(name)?;
+    Some(value.into_string().unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.to_string()))
+}
+
 /// What every process reads: functions, and the workers behind them.
 #[derive(Clone)]
 pub struct Basics {

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 
 use crate::app::{App, Function};
+use crate::config::variable;
 use crate::log;
 
 /// Runs one function until it is told to stop. `AWS_LAMBDA_RUNTIME_API` says that this is Lambda.
 pub async fn run(function: Function) -> ExitCode {
-    let variable = |name| std::env::var(name).ok();
     let app = match App::start(function.tables, variable).await {
         Ok(app) => app,
         Err(bad) => return failed(&bad.to_string()),

@@ -62,13 +62,14 @@ impl Service {
             Setting::Limited(limited) => limited,
         };
         let long_enough = limited.keys.iter().all(|key| key.len() >= SHORTEST_KEY);
+        let named = limited.client_id.as_ref().is_none_or(|id| !id.is_empty());
         let scopes = match limited.scopes {
             Some(names) => {
                 Some(names.iter().map(|name| Scope::parse(name)).collect::<Option<Scopes>>()?)
             }
             None => None,
         };
-        (long_enough && !limited.keys.is_empty()).then(|| Self {
+        (long_enough && named && !limited.keys.is_empty()).then(|| Self {
             keys: limited.keys.into_iter().map(SecretString::from).collect(),
             scopes,
             location_ids: limited.location_ids,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::config::{BadSetting, Basics};
+use crate::config::{BadSetting, Basics, variable};
 use crate::log::{self, CallContext, Work};
 use crate::problem::Problem;
 use crate::secrets;
@@ -89,7 +89,7 @@ impl Worker {
 
 /// Runs one worker under Lambda until it is told to stop.
 pub async fn run(worker: Worker) -> ExitCode {
-    let begun = worker.begin(|name| std::env::var(name).ok()).await;
+    let begun = worker.begin(variable).await;
     let (handle, basics) = match begun {
         Ok(begun) => begun,
         Err(bad) => return failed(&bad.to_string()),

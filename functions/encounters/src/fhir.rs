@@ -139,8 +139,10 @@ fn outcome(problem: &Problem) -> Vec<u8> {
         }
         issue
     };
-    let mut issues: Vec<_> =
-        errors.iter().map(|error| issue(&error.detail(), error.parameter())).collect();
+    let mut issues: Vec<_> = errors
+        .iter()
+        .map(|error| issue(&error.detail(), error.parameter().filter(|name| !name.is_empty())))
+        .collect();
     if issues.is_empty() {
         issues.push(issue(problem.detail(), None));
     }

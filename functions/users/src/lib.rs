@@ -1,10 +1,10 @@
 //! Users, their keys, and the locations where they work.
 
-mod location;
-mod locations;
 mod routes;
-mod table;
+mod locations;
 mod user;
+mod location;
+mod table;
 
 #[cfg(feature = "openapi")]
 pub mod openapi;

@@ -42,7 +42,7 @@ pub struct Issuer {
 struct Keys {
     known: Option<JwkSet>,
     fetched: Option<Mark>,
-    tried: Option<Mark>,
+    tried_again: Option<Mark>,
 }
 
 #[derive(Deserialize)]
@@ -68,18 +68,16 @@ impl Issuer {
         let found = keys.known.as_ref().and_then(|known| find(known, id));
         let since = |mark: Option<Mark>| mark.map_or(Duration::MAX, Mark::age);
         let wanted = found.is_none() || since(keys.fetched) > OLD_AFTER;
-        if wanted && since(keys.tried) > AGAIN_AFTER {
-            keys.tried = Some(Mark::now());
+        if wanted && since(keys.tried_again) > AGAIN_AFTER {
+            let now = Mark::now();
+            // The first time isn't again; with no keys at all, the next request tries, too.
+            keys.tried_again = keys.known.is_some().then_some(now);
             match self.fetch().await {
                 Some(fetched) => {
                     keys.known = Some(fetched);
-                    keys.fetched = keys.tried;
+                    keys.fetched = Some(now);
                 }
                 None => log::issuer_is_away(),
-            }
-            // With no keys at all, the next request tries again.
-            if keys.known.is_none() {
-                keys.tried = None;
             }
         }
         match &keys.known {

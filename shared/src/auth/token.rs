@@ -16,7 +16,7 @@ use crate::values::Timestamp;
 const AUDIENCE: &str = "quartet";
 /// How far clocks may be apart where a token ends or begins, and how far ahead a service token may
 /// end. Seconds.
-const LEEWAY_S: u64 = 30;
+const LEEWAY_S: u64 = 5;
 const LONGEST_S: f64 = 300.0;
 /// The gateway takes 10,240 bytes of headers.
 const LONGEST: usize = 10_240;
