@@ -3,7 +3,7 @@
 //!
 //! `FAULT_SEED` gives the seed of a failure again, as far as scheduling lets it; `FAULT_OPERATIONS`
 //! how many operations are to be made (1,000; more than 10,000 come in rounds of so many, each with its
-//! seed; a million take some four hours).
+//! seed; a million take some three hours with `--profile bench`).
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 #[path = "../../functions/outages/tests/common/mod.rs"]
