@@ -92,7 +92,7 @@ async fn amend(
         if_match.check(old.version)?;
         let known = [known.as_slice(), &old.location_ids].concat();
         let terms = body.patch(&old, Terms::MEMBERS, |user| Some(Terms::read(user, &known)))?;
-        let new = terms.of(&old, Timestamp::now());
+        let new = terms.applied_to(&old, Timestamp::now());
         let answer = Answer::ok(&new)?.with_version(new.version);
         table::amend(caller, &old, &new, answer)
     };

@@ -66,7 +66,7 @@ impl Terms {
         read_only: &["id", "username", "version", "created_at", "updated_at"],
     };
 
-    /// What a new user may be given.
+    /// What a new user may be given; the rest is as every new user has it.
     fn of_new(user: &mut Object, known: &[Uuid]) -> Self {
         let scopes = user.list("scopes", MOST_IDS, string(scope)).map(Scopes::from_iter);
         let location_ids = user.list("location_ids", MOST_IDS, location(known));
@@ -91,7 +91,7 @@ impl Terms {
     }
 
     /// The next version of a user.
-    pub fn of(self, old: &User, now: Timestamp) -> User {
+    pub fn applied_to(self, old: &User, now: Timestamp) -> User {
         let Self { scopes, location_ids, oidc_subject, disabled, rate_limit_per_minute } = self;
         User {
             scopes,
